@@ -1,0 +1,1 @@
+"""Questions asked of the ledger: pure functions over a cursor, one module per question."""

@@ -1,0 +1,1 @@
+"""Doors: every way a call comes in."""

@@ -1,0 +1,1 @@
+"""Keep it: append-only segments, and the collector that loads them exactly once."""

@@ -1,0 +1,1 @@
+"""What an exchange says: pure readers, no I/O."""

@@ -1,0 +1,30 @@
+"""The two halves of an exchange as the doors hand them in, and what is said of traffic that is no call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: Why an exchange with a Hugging Face host is not a call; counted, never kept.
+AsideReason = Literal["mapping", "poll", "download", "telemetry", "hub_api", "other"]
+
+#: How a reply came to its end, as the door saw it.
+#: complete: read to its end · closed: the caller closed or left it early · error: the transport
+#: failed · cancelled: the caller's task was cancelled
+Ending = Literal["complete", "closed", "error", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Not a call, and why. A mapping look-up's reply is worth reading: it teaches routes."""
+
+    reason: AsideReason
+
+
+@dataclass(frozen=True, slots=True)
+class WireSettings:
+    """What a reader must be told because no exchange says it."""
+
+    own_key_providers: frozenset[str] = frozenset()  # billed by the provider, not Hugging Face
+    extra_hosts: Mapping[str, str] = field(default_factory=dict)  # host[:port] → "self_hosted", …
