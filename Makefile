@@ -1,0 +1,71 @@
+# make run     the dashboard on the sample ledger, in a browser at the printed address
+# make test    every test, the browser's included
+# make help    the rest
+
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps --compile
+SELF_INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --no-index --editable .
+COMPILE := $(BIN)/python -m compileall -q hf_ledger/__init__.py hf_ledger/settings.py hf_ledger/serve.py hf_ledger/cli hf_ledger/practice ingest analytics dashboard
+UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: run test lint types bench lock wheel clean help
+
+run: $(VENV)/run.stamp  ## Install, make the sample ledger if there is none, start everything on one loopback port
+	@$(BIN)/hf-ledger sample --if-missing
+	@$(BIN)/hf-ledger serve --practice --port $(PORT)
+
+test: $(VENV)/test.stamp  ## Install what the tests need and run them all
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp  ## Format, lint and import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+
+types: $(VENV)/test.stamp  ## Strict types
+	@$(BIN)/mypy
+
+bench: $(VENV)/test.stamp  ## Measure what the documentation claims
+	@$(BIN)/python -m benchmarks
+
+wheel: $(VENV)/run.stamp  ## Build the wheel into dist/
+	@$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --no-index --wheel-dir dist .
+
+lock:  ## Compile the locks again (needs uv in the environment: pip install uv)
+	$(UV_COMPILE) --group build --output-file $(LOCKS)/build.txt
+	$(UV_COMPILE) --extra server --group build --output-file $(LOCKS)/run.txt
+	$(UV_COMPILE) --extra server --group build --group test --group lint \
+		--constraint $(LOCKS)/run.txt --output-file $(LOCKS)/test.txt
+	$(UV_COMPILE) --group smoke --constraint $(LOCKS)/test.txt --output-file $(LOCKS)/smoke.txt
+
+clean:  ## Remove environments and builds; never a ledger
+	rm -rf $(VENV) dist
+
+help:
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hf-ledger needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than its lock when the environment matches it, so a second run needs no network.
+$(VENV)/run.stamp: $(LOCKS)/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing hf-ledger into $(VENV) (about a minute, once) …"
+	@$(PIP_INSTALL) -r $(LOCKS)/run.txt
+	@$(SELF_INSTALL)
+	@$(COMPILE)
+	@touch $@
+
+$(VENV)/test.stamp: $(LOCKS)/test.txt pyproject.toml | $(BIN)/python
+	@echo "Installing hf-ledger and its tests into $(VENV) (about a minute, once) …"
+	@$(PIP_INSTALL) -r $(LOCKS)/test.txt
+	@$(SELF_INSTALL)
+	@$(COMPILE)
+	@touch $(VENV)/run.stamp $@
