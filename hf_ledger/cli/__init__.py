@@ -38,8 +38,18 @@ def dispatch(given: list[str]) -> int:
         module, _, attribute = COMMANDS[name].target.partition(":")
         return int(getattr(import_module(module), attribute)(given[1:]))
     if find_spec("typer") is None or find_spec("duckdb") is None:
-        print(EXTRA_MISSING.format(name=name), file=sys.stderr)
-        return 2
+        return without_server(name)
     from hf_ledger.cli.group import run
 
     return run(given)
+
+
+def without_server(name: str) -> int:
+    """What the base install can say: help, and which extra a command needs."""
+    if name not in ("--help", "-h"):
+        print(EXTRA_MISSING.format(name=name), file=sys.stderr)
+        return 2
+    for each in BASE:
+        print(f"hf-ledger {each:8} {COMMANDS[each].help}")
+    print("All other commands need the server extra: pip install 'hf-ledger[server]'")
+    return 0
