@@ -1,0 +1,133 @@
+"""Settings of one installation: the environment first, then `hf-ledger.toml`, then the defaults.
+
+The file lies in the ledger's folder (`HF_LEDGER_DIR`, else the platform's data folder). Nothing is
+read at import time; `Settings.load()` reads once and turns every mistake into one sentence.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.places import Places
+
+
+class Target(BaseModel):
+    """A place that answers inference calls, by a name of the user's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(description="Base URL of the dedicated endpoint or server.")
+    model: str | None = Field(None, description="Hugging Face id of the model it serves.")
+    kind: Literal["endpoint", "self_hosted"] = Field(
+        "endpoint", description="A dedicated endpoint of Hugging Face's, or a server of your own."
+    )
+    token_variable: str | None = Field(
+        None, description="Environment variable that holds its token; the token is never written."
+    )
+
+
+class Settings(BaseSettings):
+    """Every setting of the server and the commands; each has a default that works."""
+
+    model_config = SettingsConfigDict(env_prefix="HF_LEDGER_", extra="forbid", frozen=True)
+
+    zone: str = Field("UTC", description="Time zone of days, weeks and hours on pages and reports.")
+    host: str = Field("127.0.0.1", description="Address the server binds.")
+    port: int = Field(8501, ge=0, le=65535, description="Port the server binds; 0 picks a free one.")
+    insecure: bool = Field(
+        False, description="Bind another address than loopback although nobody has to log in."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (), description="Further host names by which browsers may reach the server."
+    )
+    practice: bool = Field(
+        False, description="Start the practice server beside the pages, for the console."
+    )
+    targets: dict[str, Target] = Field(
+        default_factory=dict, description="Endpoints and servers of your own, by name."
+    )
+    own_key_providers: frozenset[str] = Field(
+        frozenset(), description="Providers that bill you and not Hugging Face: your own key is used."
+    )
+    collect_seconds: float = Field(
+        0.5, gt=0, le=60, description="How often the server takes new lines from the spool."
+    )
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone} is no time zone; use a name such as UTC or Europe/Berlin")
+        return zone
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    @classmethod
+    def load(cls, places: Places | None = None, **given: Any) -> Settings:
+        """Settings with `given` (command options) above environment, file and defaults.
+
+        Options that are None count as not given. Raises `Unusable` with one sentence.
+        """
+        path = (places or Places.default()).config
+        options = {name: value for name, value in given.items() if value is not None}
+        try:
+            return _from(path)(**options)
+        except ValidationError as wrong:
+            raise Unusable(_sentence(wrong, path)) from wrong
+        except tomllib.TOMLDecodeError as wrong:
+            raise Unusable(f"{path} is not valid TOML: {wrong}.") from wrong
+        except OSError as wrong:
+            raise Unusable(f"{path} cannot be read: {wrong.strerror}.") from wrong
+
+
+def _from(path: Path) -> type[Settings]:
+    """Settings that also read this file, below the environment."""
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+
+    return FromFile
+
+
+def _sentence(wrong: ValidationError, path: Path) -> str:
+    """The first mistake, named by setting; values are left out, they may be secrets."""
+    first = wrong.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(Settings.model_fields))
+        return f"There is no setting {name}; known are {known} ({path} or HF_LEDGER_*)."
+    return f"Setting {name} is wrong: {first['msg']} ({path} or HF_LEDGER_{name.upper()})."

@@ -1,0 +1,80 @@
+"""The ledgers that the pages may ask, and which calls of each: yours, practice, sample.
+
+The server opens them once and hands them over with `shelve`; pages take them with `books`.
+No page sees a connection, and no book mixes origins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from hf_ledger.analytics.scope import OWN_ORIGINS, Scope
+
+BookName = Literal["yours", "practice", "sample"]
+
+LABELS: dict[str, str] = {"yours": "Yours", "practice": "Practice", "sample": "Sample"}
+BANNERS: dict[str, str] = {
+    "sample": "Sample data: made-up calls of a made-up company.",
+    "practice": "Practice server, no model ran: the answers and their figures are made up.",
+}
+
+
+class Ask(Protocol):
+    """A named question to one ledger; shapes are in docs/questions.md."""
+
+    def __call__(self, question: str, scope: Scope | None = None, /, **params: Any) -> pa.Table: ...
+
+
+@dataclass(frozen=True)
+class Book:
+    """Calls of these origins in one ledger; `version` changes whenever its rows do."""
+
+    name: BookName
+    origins: tuple[str, ...]
+    ask: Ask
+    version: Callable[[], int]
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.name]
+
+    @property
+    def banner(self) -> str | None:
+        """What must stand on every page and file made from this book."""
+        return BANNERS.get(self.name)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """All books of this server, and what the pages must know of it."""
+
+    books: dict[str, Book] = field(default_factory=dict)
+    zone: str = "UTC"
+    practice_url: str | None = None
+    targets: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    checkout: str | None = None  # where `pip install -e` finds this project, when it is a checkout
+    call_now: Callable[[], None] = lambda: None  # collect the spool before the next question
+
+    def __getitem__(self, name: str) -> Book:
+        return self.books[name]
+
+
+_shelves: list[Shelf] = []
+
+
+def shelve(shelf: Shelf) -> None:
+    """Give the pages of this process their ledgers, in place of any before."""
+    _shelves[:] = [shelf]
+
+
+def shelf() -> Shelf:
+    """The ledgers of this process; an empty shelf before the server has opened any."""
+    return _shelves[0] if _shelves else Shelf()
+
+
+def own_origins() -> tuple[str, ...]:
+    return OWN_ORIGINS
