@@ -1,0 +1,291 @@
+"""The practice server's routes: the router, its providers, hf-inference, a TGI-like endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from hf_ledger.practice import answers, models
+from hf_ledger.practice.delivery import Never, Pieces
+from hf_ledger.practice.mishaps import (
+    OWNER,
+    Wishes,
+    failure_of,
+    seconds_of,
+    wishes_of,
+    written,
+)
+
+Json = dict[str, Any]
+
+#: Told apart from real traffic by this header: the recorder marks such calls as practice.
+PRACTICE_HEADER = "x-hf-ledger-practice"
+
+FLAKY_REMEMBERED = 10_000
+
+PAGE = f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>{answers.TITLE}</title>
+<body style="font-family:sans-serif;max-width:40em;margin:3em auto">
+<h1>{answers.TITLE}</h1>
+<p>This server speaks Hugging Face's wire format on loopback and answers without a model, a token
+or a network. Point a client here: <code>base_url="http://127.0.0.1:PORT/v1"</code>.</p>
+<p>Ask for trouble with the header <code>x-practice: 402</code> or the model
+<code>{OWNER}402</code>: any status, <code>slow=1</code>, <code>cut</code>, <code>hang</code>,
+<code>error-in-stream</code>, <code>loading</code>, <code>flaky</code>.</p></body></html>"""
+
+Answering = Callable[["Asked"], Awaitable[Response] | Response]
+
+
+class Asked:
+    """One request: its JSON (or none), the model named, and what is to go wrong."""
+
+    def __init__(self, request: Request, raw: bytes) -> None:
+        self.request = request
+        self.raw = raw
+        self.started = time.perf_counter()
+        self.body: Json = parsed(raw)
+        path_model = request.path_params.get("model")
+        self.model = str(path_model or self.body.get("model") or "tgi")
+        self.wishes: Wishes = wishes_of(request.headers.get("x-practice"), self.model)
+        self.provider: str = request.path_params.get("provider", "")
+
+    @property
+    def stream(self) -> bool:
+        return bool(self.body.get("stream"))
+
+    @property
+    def hf_inference(self) -> bool:
+        return "/models/" in self.request.url.path or "/pipeline/" in self.request.url.path
+
+    def compute_headers(self, characters: int) -> dict[str, str]:
+        """What hf-inference's pipelines say of the work done."""
+        spent = max(time.perf_counter() - self.started, 0.001)
+        return {
+            "x-compute-type": "cache" if "cache" in self.wishes else "cpu",
+            "x-compute-time": f"{spent:.3f}",
+            "x-compute-characters": str(characters),
+            "x-inference-id": uuid.uuid4().hex[:22],
+        }
+
+
+def parsed(raw: bytes) -> Json:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def base_headers(request: Request) -> dict[str, str]:
+    """What every reply carries; the client's own trace id comes back after the semicolon."""
+    trace = request.headers.get("x-amzn-trace-id", uuid.uuid4().hex)
+    return {
+        PRACTICE_HEADER: "1",
+        "x-practice-server": answers.TITLE,
+        "x-request-id": f"Root=1-{uuid.uuid4().hex[:24]};{trace}",
+    }
+
+
+async def reply(
+    asked: Asked,
+    body: bytes,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    """A whole reply, delayed, compressed or cut as wished."""
+    await asyncio.sleep(seconds_of(asked.wishes))
+    named = {"content-type": content_type, **base_headers(asked.request), **(headers or {})}
+    if "gzip" in asked.wishes:
+        body = gzip.compress(body)
+        named["content-encoding"] = "gzip"
+    if "cut" in asked.wishes:
+        half = len(body) // 2
+        return Pieces([body[:half], body[half:]], named, status=status, cut=True)
+    return Response(body, status, named)
+
+
+async def reply_json(asked: Asked, body: object, headers: dict[str, str] | None = None) -> Response:
+    return await reply(asked, json.dumps(body).encode(), headers=headers)
+
+
+def stream(asked: Asked, events: Iterable[bytes], headers: dict[str, str]) -> Response:
+    """Server-sent events, slow, cut or compressed as wished."""
+    pieces = list(events)
+    named = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+    named |= base_headers(asked.request) | headers
+    if "gzip" in asked.wishes:
+        pieces = [gzip.compress(b"".join(pieces))]
+        named["content-encoding"] = "gzip"
+    return Pieces(pieces, named, seconds=seconds_of(asked.wishes), cut="cut" in asked.wishes)
+
+
+async def chat(asked: Asked) -> Response:
+    """Chat by the router, one provider's route, or hf-inference by model path."""
+    wanted, _, suffix = asked.model.partition(":")
+    if asked.hf_inference:
+        provider = models.HF_INFERENCE
+    else:
+        provider = asked.provider or models.choose_provider(wanted, suffix or None)
+    model = wanted if asked.provider else models.provider_id(provider, wanted)
+    answered = answers.chat_answer(asked.body, asked.wishes)
+    headers = {} if asked.provider else {"x-inference-provider": provider}
+    if provider == "together":
+        headers["retry-after"] = "2"  # as the real one does on good replies
+    if asked.stream:
+        events = answers.chat_events(asked.body, model, answered, provider, asked.wishes)
+        return stream(asked, events, headers)
+    said = answers.chat_reply(model, answered, provider)
+    return await reply_json(asked, said, headers)
+
+
+async def completion(asked: Asked) -> Response:
+    prompt = answers.text_of(asked.body.get("prompt"))
+    answered = answers.answer(prompt, prompt, asked.body.get("max_tokens"), asked.wishes)
+    return await reply_json(asked, answers.completion_reply(asked.model, answered))
+
+
+async def embeddings(asked: Asked) -> Response:
+    provider = asked.provider or models.choose_provider(asked.model, None)
+    headers = {} if asked.provider else {"x-inference-provider": provider}
+    return await reply_json(asked, answers.embeddings_reply(asked.body, asked.model), headers)
+
+
+def task_of(asked: Asked) -> str:
+    """The task named in the path or wished for, else the model's."""
+    named = asked.request.path_params.get("task") or asked.wishes.get("task")
+    return str(named or models.task_of(asked.model))
+
+
+async def pipeline(asked: Asked) -> Response:
+    """A pipeline task of hf-inference or of a dedicated endpoint."""
+    task = task_of(asked)
+    text = answers.text_of(asked.body.get("inputs"))
+    if task == models.CHAT:
+        return await generation(asked)
+    headers = asked.compute_headers(len(text) if asked.body else -1)
+    if task == "automatic-speech-recognition":
+        headers["x-compute-audio-length"] = f"{len(asked.raw) / 16000:.2f}"
+    said = answers.pipeline_reply(task, asked.body)
+    if isinstance(said, bytes):
+        return await reply(asked, said, "image/png", headers)
+    return await reply_json(asked, said, headers)
+
+
+async def generation(asked: Asked) -> Response:
+    """Text generation as TGI does it: token counts in headers, or in the last event."""
+    answered = answers.generation_answer(asked.body, asked.wishes)
+    headers = asked.compute_headers(len(answers.text_of(asked.body.get("inputs"))))
+    if asked.stream:
+        kept = {key: headers[key] for key in ("x-compute-type", "x-compute-characters")}
+        return stream(asked, answers.generation_events(answered, asked.wishes), kept)
+    headers["x-prompt-tokens"] = str(answered.input_tokens)
+    headers["x-generated-tokens"] = str(answered.output_tokens)
+    return await reply_json(asked, answers.generation_reply(asked.body, answered), headers)
+
+
+class Flaky:
+    """Remembers bodies it has refused once, so that a client's retry succeeds."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, None] = {}
+
+    def refuses(self, raw: bytes) -> bool:
+        key = hash(raw)
+        if self.seen.pop(key, self) is None:
+            return False
+        self.seen[key] = None
+        if len(self.seen) > FLAKY_REMEMBERED:
+            self.seen.pop(next(iter(self.seen)))
+        return True
+
+
+def answering(
+    handler: Callable[[Asked], Awaitable[Response]], flaky: Flaky
+) -> Callable[[Request], Awaitable[Response]]:
+    """A route that first looks whether something is to go wrong."""
+
+    async def route(request: Request) -> Response:
+        asked = Asked(request, await request.body())
+        if "hang" in asked.wishes:
+            return Never()
+        if "flaky" in asked.wishes and flaky.refuses(asked.raw):
+            asked.wishes = {"503": ""}
+        failure = failure_of(asked.wishes)
+        if failure is None:
+            return await handler(asked)
+        body, content_type = written(failure)
+        return await reply(asked, body, content_type, failure.headers, failure.status)
+
+    return route
+
+
+async def list_models(request: Request) -> Response:
+    return JSONResponse(models.listing(), headers=base_headers(request))
+
+
+async def one_model(request: Request) -> Response:
+    found = models.MODELS.get(request.path_params["model"])
+    if found is None:
+        return JSONResponse({"error": "Model not found"}, 404, headers=base_headers(request))
+    return JSONResponse(models.listed(found), headers=base_headers(request))
+
+
+async def hub_model(request: Request) -> Response:
+    said = models.mapping(request.path_params["model"])
+    expand = request.query_params.getlist("expand")
+    if expand:
+        said = {key: said[key] for key in ("_id", "id", *expand) if key in said}
+    return JSONResponse(said, headers=base_headers(request))
+
+
+async def info(request: Request) -> Response:
+    said = {"model_id": "practice/endpoint", "version": "3.3.6", "note": answers.TITLE}
+    return JSONResponse(said, headers=base_headers(request))
+
+
+async def page(request: Request) -> Response:
+    return HTMLResponse(PAGE, headers=base_headers(request))
+
+
+def practice_app() -> Starlette:
+    """A new practice server as an ASGI app; it keeps no text and needs no settings."""
+    flaky = Flaky()
+    posts = {
+        "/v1/chat/completions": chat,
+        "/v1/completions": completion,
+        "/v1/embeddings": embeddings,
+        "/hf-inference/models/{model:path}/v1/chat/completions": chat,
+        "/hf-inference/models/{model:path}/pipeline/{task}": pipeline,
+        "/hf-inference/models/{model:path}": pipeline,
+        "/hf-inference/pipeline/{task}/{model:path}": pipeline,
+        "/models/{model:path}/v1/chat/completions": chat,
+        "/models/{model:path}": pipeline,
+        "/pipeline/{task}/{model:path}": pipeline,
+        "/{provider}/v1/chat/completions": chat,
+        "/{provider}/v1/completions": completion,
+        "/{provider}/v1/embeddings": embeddings,
+        "/generate": generation,
+        "/": pipeline,
+    }
+    routes = [
+        Route(path, answering(handler, flaky), methods=["POST"]) for path, handler in posts.items()
+    ]
+    gets = {
+        "/": page,
+        "/info": info,
+        "/v1/models": list_models,
+        "/v1/models/{model:path}": one_model,
+        "/api/models/{model:path}": hub_model,
+    }
+    routes += [Route(path, handler, methods=["GET"]) for path, handler in gets.items()]
+    return Starlette(routes=routes)
