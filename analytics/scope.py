@@ -35,6 +35,9 @@ DIMENSIONS = (
     "price_id",
 )
 
+#: Dimensions that are worked out from stored columns by a rule; they filter and group likewise.
+DERIVED = ("suitable_class",)
+
 #: No total mixes origins: these are the user's own; sample and practice only by choice.
 OWN_ORIGINS = ("live", "import")
 
