@@ -1,0 +1,335 @@
+"""What a call costs, and of which model and size it is: set-based, for all newly collected calls.
+
+The arithmetic is exact: prices and quantities become whole nano-units in HUGEINT (DuckDB's decimal
+division goes through double), are multiplied, and are rounded once, half-even, at 9 places of USD.
+docs/prices.md says which basis applies when.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from hf_ledger.ingest.catalogue.sizes import CLASS_VERSION, size_of
+
+# The Hub's own spelling of an id, and who serves what under which name. A provider's id names a
+# Hugging Face model only where it names one and no other: 156 adapters share one id at fal-ai.
+MODELS_OF_CALLS = """
+with spelled as (
+    select
+        lower(model) as folded,
+        min(model) as model
+    from (
+        select model from prices
+        union
+        select model from models
+        union
+        select model from routes
+    )
+    group by all
+    having count(*) = 1
+),
+routed as (
+    select
+        provider,
+        lower(provider_model) as folded,
+        min(model) as model
+    from routes
+    group by all
+    having count(distinct lower(model)) = 1
+),
+asked as (
+    select
+        rowid as id,
+        provider,
+        lower(provider_model) as folded,
+        case
+            when requested_model not in ('', 'tgi') then requested_model
+            when provider = 'hf-inference' or host_kind in ('endpoint', 'self_hosted')
+                then provider_model
+        end as model
+    from staged
+    where model is null
+),
+named as (
+    select
+        asked.id,
+        coalesce(spelled.model, asked.model, routed.model) as model
+    from asked
+    left join spelled on spelled.folded = lower(asked.model)
+    left join routed
+        on routed.provider = asked.provider
+        and routed.folded = asked.folded
+)
+update staged
+set model = named.model
+from named
+where staged.rowid = named.id
+    and named.model is not null
+"""
+
+UNSIZED = """
+select
+    coalesce(staged.model, staged.provider_model) as subject,
+    mode(staged.task) as task
+from staged
+left join models on models.model = coalesce(staged.model, staged.provider_model)
+where models.model is null
+    and coalesce(staged.model, staged.provider_model) is not null
+group by all
+order by all
+"""
+
+ADD_MODEL = """
+insert into models
+values ($model, $family, $total, $active, $size_class, $class_version, $source, $confidence)
+"""
+
+SIZES_OF_CALLS = """
+update staged
+set
+    params_total_b = coalesce(staged.params_total_b, models.params_total_b),
+    params_active_b = coalesce(staged.params_active_b, models.params_active_b),
+    size_class = coalesce(staged.size_class, models.size_class),
+    class_version = coalesce(staged.class_version, models.class_version)
+from models
+where models.model = coalesce(staged.model, staged.provider_model)
+"""
+
+# The two prices of a version stand side by side; kinds in unlike units would not add up.
+TOKEN_PRICES = """
+create or replace temp table token_prices as
+select
+    price_id,
+    provider,
+    lower(model) as folded,
+    valid_from,
+    valid_to,
+    min(per_units) as per_units,
+    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'input_tokens') as input_nano,
+    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'output_tokens') as output_nano,
+    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'cache_read_tokens') as read_nano,
+    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'cache_write_tokens') as write_nano
+from prices
+where kind in ('input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens')
+group by all
+having count(distinct per_units) = 1
+"""
+
+# An embedding has no output tokens to state; elsewhere an unstated output is unknown.
+TOKEN_COSTS = """
+create or replace temp table list_costs as
+with counted as (
+    select
+        rowid as id,
+        provider,
+        lower(model) as folded,
+        ts,
+        uncached_input_tokens as uncached,
+        coalesce(cache_read_tokens, 0) as cache_read,
+        coalesce(cache_write_tokens, 0) as cache_write,
+        case
+            when output_tokens is not null then output_tokens
+            when task in ('feature-extraction', 'sentence-similarity', 'text-ranking') then 0
+        end as output
+    from staged
+)
+select
+    counted.id,
+    'list_price_tokens' as basis,
+    token_prices.price_id,
+    token_prices.per_units::hugeint as denominator,
+    counted.uncached * input_nano
+        + counted.cache_read * coalesce(read_nano, input_nano)
+        + counted.cache_write * coalesce(write_nano, input_nano)
+        + counted.output * coalesce(output_nano, case when counted.output = 0 then 0 end)
+        as numerator
+from counted
+inner join token_prices
+    on token_prices.provider = counted.provider
+    and token_prices.folded = counted.folded
+    and counted.ts >= token_prices.valid_from
+    and (token_prices.valid_to is null or counted.ts < token_prices.valid_to)
+where counted.output is not null
+    and least(counted.uncached, counted.cache_read, counted.cache_write, counted.output) >= 0
+qualify row_number() over (
+    partition by counted.id
+    order by token_prices.valid_from desc, token_prices.price_id desc
+) = 1
+"""
+
+# Seconds and images are priced like tokens, in billionths of a unit. Compute time has a price on
+# hf-inference only, and only on one accelerator: no other rate is published.
+UNIT_COSTS = """
+insert into list_costs
+with measured as (
+    select
+        rowid as id,
+        provider,
+        lower(model) as folded,
+        ts,
+        case
+            when units is not null then coalesce(unit_kind, 'units')
+            when images is not null then 'images'
+            when audio_seconds is not null then 'audio_seconds'
+            when provider = 'hf-inference'
+                and regexp_matches(
+                    lower(compute_type),
+                    '^(gpu|1-(t4|l4|l40s|a10g?|a10-g|a100|h100|h200)$)'
+                )
+                then 'gpu_seconds'
+        end as kind,
+        coalesce(
+            units,
+            try_cast(images as decimal(18, 9)),
+            try_cast(audio_seconds as decimal(18, 9)),
+            try_cast(compute_seconds as decimal(18, 9))
+        ) as quantity
+    from staged
+)
+select
+    measured.id,
+    case when measured.kind = 'gpu_seconds' then 'compute_time_estimate' else 'list_price_units' end,
+    prices.price_id,
+    prices.per_units::hugeint * 1000000000,
+    cast(measured.quantity::decimal(38, 9) * 1000000000 as hugeint) * cast(prices.usd::decimal(38, 9) * 1000000000 as hugeint)
+from measured
+anti join list_costs as by_tokens on by_tokens.id = measured.id
+inner join prices
+    on prices.provider = measured.provider
+    and lower(prices.model) in (measured.folded, '*')
+    and prices.kind = measured.kind
+    and measured.ts >= prices.valid_from
+    and (prices.valid_to is null or measured.ts < prices.valid_to)
+where measured.quantity >= 0
+qualify row_number() over (
+    partition by measured.id
+    order by prices.model = '*', prices.valid_from desc, prices.price_id desc
+) = 1
+"""
+
+# `//` and `%` on HUGEINT are exact: half goes to the even neighbour.
+ROUNDED = """
+create or replace temp table rounded_costs as
+with divided as (
+    select
+        *,
+        numerator // denominator as whole,
+        2 * (numerator % denominator) as twice_rest
+    from list_costs
+    where numerator is not null
+)
+select
+    id,
+    basis,
+    price_id,
+    cast(
+        cast(
+            whole + case
+                when twice_rest > denominator then 1
+                when twice_rest = denominator then whole % 2
+                else 0
+            end as decimal(18, 0)
+        ) * 0.000000001 as decimal(18, 9)
+    ) as usd
+from divided
+where whole < 999999999999999999
+"""
+
+# Before the first price list nobody can say what a call cost, nor that it was free. Only what a
+# provider itself reported needs no list.
+BASES = """
+create or replace temp table bases as
+select
+    staged.rowid as id,
+    case
+        when coalesce(staged.ts >= first_list.captured_at, false)
+            and (
+                staged.outcome in ('error', 'refused')
+                or (staged.cached_reply and staged.provider = 'hf-inference')
+            )
+            then 'free'
+        when staged.reported_cost is not null then 'provider_reported'
+        when staged.host_kind = 'endpoint' then 'endpoint_hours'
+        when staged.host_kind = 'self_hosted' then 'unknown'
+        else coalesce(rounded_costs.basis, 'unknown')
+    end as basis,
+    rounded_costs.usd,
+    rounded_costs.price_id
+from staged
+cross join (select min(captured_at) as captured_at from price_lists) as first_list
+left join rounded_costs on rounded_costs.id = staged.rowid
+where coalesce(staged.cost_basis, 'unknown') = 'unknown'
+"""
+
+COSTS_OF_CALLS = """
+update staged
+set
+    cost_basis = bases.basis,
+    list_cost = case
+        when bases.basis = 'free' then 0
+        when bases.basis not in ('endpoint_hours', 'unknown') then bases.usd
+    end,
+    cost = case
+        when bases.basis = 'free' then 0
+        when bases.basis = 'provider_reported' then staged.reported_cost
+        when bases.basis not in ('endpoint_hours', 'unknown') then bases.usd
+    end,
+    price_id = case
+        when bases.basis not in ('free', 'endpoint_hours', 'unknown') then bases.price_id
+    end,
+    payer = case
+        when bases.basis = 'free' then 'nobody'
+        when staged.payer is not null then staged.payer
+        when staged.host_kind in ('router', 'endpoint', 'legacy') then 'huggingface'
+        when staged.host_kind = 'provider' then 'provider'
+        when staged.host_kind = 'self_hosted' then 'self'
+    end
+from bases
+where staged.rowid = bases.id
+"""
+
+STEPS = (
+    TOKEN_PRICES,
+    TOKEN_COSTS,
+    UNIT_COSTS,
+    ROUNDED,
+    BASES,
+    COSTS_OF_CALLS,
+    "drop table token_prices",
+    "drop table list_costs",
+    "drop table rounded_costs",
+    "drop table bases",
+)
+
+
+def enrich(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Fill model, size and cost of the calls in the temp table `staged` where they are unknown.
+
+    `staged` has the columns of `calls`. A row whose `cost_basis` is other than unknown keeps its
+    costs. Models met for the first time are sized and added to `models`. The caller holds the
+    transaction. Costs are USD, DECIMAL(18,9); what can't be priced stays NULL.
+    """
+    cursor.execute(MODELS_OF_CALLS)
+    add_new_models(cursor)
+    cursor.execute(SIZES_OF_CALLS)
+    for step in STEPS:
+        cursor.execute(step)
+
+
+def add_new_models(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Size the models nobody has called before."""
+    for subject, task in cursor.execute(UNSIZED).fetchall():
+        size = size_of(subject, task)
+        cursor.execute(
+            ADD_MODEL,
+            {
+                "model": size.model,
+                "family": size.family,
+                "total": size.params_total_b,
+                "active": size.params_active_b,
+                "size_class": size.size_class,
+                "class_version": CLASS_VERSION,
+                "source": size.source,
+                "confidence": size.confidence,
+            },
+        )
