@@ -172,6 +172,7 @@ def migrate(
 ) -> None:
     """Apply the steps that are missing, each with its record in one transaction."""
     connection.execute(MIGRATIONS_TABLE)
+    connection.execute(REFERENCE_TABLE)
     (applied,) = connection.execute(APPLIED).fetchone() or (0,)
     if applied > len(steps):
         raise Unusable(NEWER.format(path=path, found=applied, known=len(steps)))
@@ -186,7 +187,6 @@ def load_shipped(cursor: duckdb.DuckDBPyConnection) -> None:
     from hf_ledger.ingest.catalogue.load import load_reference
 
     version = reference_version()
-    cursor.execute(REFERENCE_TABLE)
     (known,) = cursor.execute(REFERENCE_KNOWN, {"version": version}).fetchone() or (0,)
     if known:
         return

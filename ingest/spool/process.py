@@ -46,14 +46,11 @@ def process_start(pid: int | None = None) -> str:
     return _proc_start(number)
 
 
-def is_gone(recorder: Recorder) -> bool:
+def is_gone(host: str, pid: int, start: str) -> bool:
     """True only where we know that the process ended: same host, same pids, no such start."""
-    if recorder.host != socket.gethostname() or recorder.process_start in ("", UNKNOWN):
+    if host != socket.gethostname() or start in ("", UNKNOWN):
         return False
-    ours, theirs = process_start(), recorder.process_start
-    if _other_container(ours, theirs):
-        return False
-    return process_start(recorder.pid) != theirs
+    return not _other_container(process_start(), start) and process_start(pid) != start
 
 
 @lru_cache(maxsize=1)
