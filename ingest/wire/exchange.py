@@ -1,10 +1,12 @@
-"""The two halves of an exchange as the doors hand them in, and what is said of traffic that is no call."""
+"""The two halves of an exchange as the doors hand them in, and what traffic is that is no call."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from hf_ledger.ingest.call import Call
 
 #: Why an exchange with a Hugging Face host is not a call; counted, never kept.
 AsideReason = Literal["mapping", "poll", "download", "telemetry", "hub_api", "other"]
@@ -28,3 +30,14 @@ class WireSettings:
 
     own_key_providers: frozenset[str] = frozenset()  # billed by the provider, not Hugging Face
     extra_hosts: Mapping[str, str] = field(default_factory=dict)  # host[:port] → "self_hosted", …
+    any_openai_host: bool = False  # imports: a recorded POST to an OpenAI-style path is a call
+
+
+class Asked(Call, kw_only=True, omit_defaults=True, tag_field="kind", tag="call", gc=False):
+    """A call between its request and its reply: what the reply's reader must know of the request.
+
+    Both extra fields are None again when the reply has been read, so the line is a plain call.
+    """
+
+    form: str | None = None  # content asked about: text, image, audio, …, see wire/forms.py
+    task_from: str | None = None  # "path", "form" or "route": how sure `task` is

@@ -1,0 +1,80 @@
+"""What the headers of a reply state: who served it, how long it computed, what it is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.wire.usage import header_count
+
+_NUMBER = re.compile(r"\d{1,12}(\.\d{1,12})?([eE]-?\d{1,2})?", re.ASCII)
+_PROVIDER_IDS = ("inference-id", "x-inference-id", "x-fal-request-id")
+_LONGEST = 300
+
+
+def set_header_facts(call: Call, headers: Mapping[str, str]) -> None:
+    """Take over what lower-case reply headers state about the call."""
+    _set_identity(call, headers)
+    _set_compute(call, headers)
+    characters = header_count(headers, "x-compute-characters")
+    call.input_chars = call.input_chars if characters is None else characters
+    seconds = positive(headers.get("x-compute-audio-length"))
+    call.audio_seconds = call.audio_seconds if seconds is None else seconds
+    units = headers.get("x-fal-billable-units")
+    if units and _decimal(units):
+        call.units, call.unit_kind = _decimal(units), "fal_billable_unit"
+
+
+def _set_identity(call: Call, headers: Mapping[str, str]) -> None:
+    served_by = headers.get("x-inference-provider")
+    if served_by and call.host_kind in ("router", "legacy"):
+        call.provider = served_by[:_LONGEST]
+    ids = [headers[name][:_LONGEST] for name in _PROVIDER_IDS if headers.get(name)]
+    request_id = headers.get("x-request-id")
+    if request_id:
+        call.request_id = request_id[:_LONGEST]
+    elif ids:
+        call.request_id = ids.pop(0)
+    call.provider_request_id = ids[0] if ids else call.provider_request_id
+
+
+def _set_compute(call: Call, headers: Mapping[str, str]) -> None:
+    kind = headers.get("x-compute-type")
+    call.cached_reply = kind == "cache"
+    call.compute_type = kind[:_LONGEST] if kind else None
+    call.compute_seconds = compute_seconds(headers)
+
+
+def compute_seconds(headers: Mapping[str, str]) -> float | None:
+    """`x-compute-time` in seconds.
+
+    TGI and the pipelines state seconds with a fraction, TEI and the oldest TGI whole milliseconds;
+    `x-total-time`, always milliseconds, settles what could be either.
+    """
+    stated = headers.get("x-compute-time", "").strip()
+    value = positive(stated)
+    if value is None:
+        return None
+    total_ms = positive(headers.get("x-total-time"))
+    if total_ms and value:
+        in_seconds = abs(value * 1000 - total_ms) < abs(value - total_ms)
+    else:
+        in_seconds = not stated.isdigit()
+    return value if in_seconds else value / 1000
+
+
+def positive(stated: str | None) -> float | None:
+    """A header's number, zero included; None for `-1`, nonsense or no header."""
+    if not stated or not _NUMBER.fullmatch(stated.strip()):
+        return None
+    return float(stated)
+
+
+def _decimal(stated: str) -> str | None:
+    try:
+        value = Decimal(stated.strip())
+    except InvalidOperation:
+        return None
+    return format(value, "f") if value.is_finite() and 0 <= value < 1_000_000_000 else None

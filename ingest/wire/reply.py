@@ -1,0 +1,158 @@
+"""The reply half: bytes go by, and at the end the call is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from hf_ledger.ingest.call import Call, ErrorKind, Outcome
+from hf_ledger.ingest.wire import bodies, errors, media
+from hf_ledger.ingest.wire.events import Events
+from hf_ledger.ingest.wire.exchange import Asked, Ending
+from hf_ledger.ingest.wire.headers import set_header_facts
+from hf_ledger.ingest.wire.tasks import task_of_file
+from hf_ledger.ingest.wire.usage import set_header_tokens
+
+#: JSON replies up to this size are read whole; of longer ones the head and the end.
+BODY_CAP = 4 << 20
+_HEAD = _TAIL = 64 << 10
+
+_OUTCOME_OF_BREAK: dict[Ending, Outcome] = {
+    "closed": "interrupted",
+    "error": "interrupted",
+    "cancelled": "cancelled",
+}
+
+
+class ReplyReader:
+    """Completes `call` from a reply that passes by; feed its decoded bytes, then finish once.
+
+    `headers` have lower-case names; `clock` gives nanoseconds on the same scale as `started_ns`.
+    Nothing here raises on any bytes; memory is bounded whatever the reply's size.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        status: int,
+        headers: Mapping[str, str],
+        started_ns: int,
+        clock: Callable[[], int],
+    ) -> None:
+        self.call = call
+        self._headers = headers
+        self._started = started_ns
+        self._clock = clock
+        self._type = headers.get("content-type", "").lower()
+        self._events = Events() if self._type.startswith("text/event-stream") else None
+        self._kept: list[bytes] = []
+        self._kept_size = 0
+        self._size = 0
+        self._binary = media.kind_of_type(self._type)
+        call.status = status or None
+        call.stream = call.stream or self._events is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream's terminal marker has been seen, so nothing is lost by leaving now."""
+        return self._events is not None and self._events.ended
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the body."""
+        events = self._events
+        if events is None:
+            self._keep(chunk)
+            return
+        waiting = not events.content
+        events.feed(chunk)
+        if waiting and events.content:
+            self.call.ttft_ms = (self._clock() - self._started) / 1e6
+
+    def finish(self, ending: Ending) -> None:
+        """Complete the call: the reply came to its end in this way."""
+        call = self.call
+        call.latency_ms = (self._clock() - self._started) / 1e6
+        set_header_facts(call, self._headers)
+        if self._events is not None:
+            self._events.close()
+            bodies.read_stream(call, self._events)
+        else:
+            self._read_body()
+        set_header_tokens(call, self._headers)
+        self._set_outcome(ending)
+        _forget_form(call)
+
+    def failed(self, kind: ErrorKind, cancelled: bool = False) -> None:
+        """Complete the call: no reply came at all."""
+        fail(self.call, kind, self._started, self._clock, cancelled)
+
+    def _keep(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._binary and (self.call.status or 0) < 400:
+            return
+        self._kept.append(chunk)
+        self._kept_size += len(chunk)
+        if self._kept_size > BODY_CAP:
+            whole = b"".join(self._kept)
+            self._kept = [whole[:_HEAD], whole[-_TAIL:]]
+            self._kept_size = _HEAD + _TAIL
+
+    def _read_body(self) -> None:
+        call = self.call
+        if self._binary is not None:
+            self._read_file(self._binary)
+            return
+        body = b"".join(self._kept)
+        self._kept = [body]
+        if (call.status or 0) < 400:
+            bodies.read_body(call, body, whole=self._size == len(body))
+
+    def _read_file(self, kind: str) -> None:
+        call = self.call
+        if call.task is None or getattr(call, "task_from", None) != "path":
+            call.task = task_of_file(kind, getattr(call, "form", None)) or call.task
+        if kind == "image" and (call.status or 0) < 400 and self._size:
+            call.images = 1
+
+    def _set_outcome(self, ending: Ending) -> None:
+        call = self.call
+        status = call.status or 0
+        error = self._events.error if self._events is not None else b""
+        body = b"" if self._events is not None else b"".join(self._kept)
+        if status >= 300 or status < 200:
+            self._set_error(errors.error_kind(status, error or body))
+        elif error or (self._events is None and errors.error_in(body)):
+            self._set_error(errors.kind_of_body(error or body) or "other")
+        elif ending != "complete" and not self._said_all():
+            call.outcome = _OUTCOME_OF_BREAK[ending]
+            call.error_kind = "connection" if ending == "error" else None
+        elif self._events is not None and not self._said_all():
+            call.outcome, call.error_kind = "interrupted", "connection"
+
+    def _said_all(self) -> bool:
+        """A stream says when it is done; some providers state a finish reason and no `[DONE]`."""
+        events = self._events
+        if events is None:
+            return False
+        return events.ended or events.finished
+
+    def _set_error(self, kind: ErrorKind) -> None:
+        self.call.outcome, self.call.error_kind = "error", kind
+
+
+def fail(
+    call: Call,
+    kind: ErrorKind,
+    started_ns: int,
+    clock: Callable[[], int],
+    cancelled: bool = False,
+) -> None:
+    """Complete a call that got no reply: the connection failed, timed out, or was given up."""
+    call.latency_ms = (clock() - started_ns) / 1e6
+    call.outcome = "cancelled" if cancelled else "error"
+    call.error_kind = None if cancelled else kind
+    _forget_form(call)
+
+
+def _forget_form(call: Call) -> None:
+    if isinstance(call, Asked):
+        call.form = call.task_from = None

@@ -1,0 +1,195 @@
+"""The request half: is it a call, and every fact it states before a reply exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from hf_ledger.ingest.call import Call, HostKind, Payer, Routing
+from hf_ledger.ingest.wire import hosts
+from hf_ledger.ingest.wire.exchange import Aside, AsideReason, Asked, WireSettings
+from hf_ledger.ingest.wire.forms import form_of
+from hf_ledger.ingest.wire.mapping import Routes
+from hf_ledger.ingest.wire.paths import (
+    IDLE_TAILS,
+    OPENAI_TAILS,
+    POLL_SEGMENTS,
+    Place,
+    place_of,
+    segments_of,
+)
+
+_POLICIES = frozenset({"fastest", "cheapest", "preferred"})
+_PROXY = ("api", "inference-proxy")
+#: Servers with one model take any name (`tgi`, `dummy`); only owner/name is an id on the Hub.
+_HF_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+#: One provider, one task: its requests and replies do not say it.
+_ONLY_TASK = {"black-forest-labs": "text-to-image"}
+_LONGEST_NAME = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a request goes."""
+
+    kind: str  # as hosts.known_host names it, or "proxy"
+    host: str
+    segments: tuple[str, ...]
+
+    @property
+    def host_kind(self) -> HostKind:
+        return "legacy" if self.kind == "proxy" else cast(HostKind, self.kind)
+
+    @property
+    def place(self) -> Place:
+        if self.kind == "proxy":
+            return place_of("router", self.segments, None)
+        return place_of(self.kind, self.segments, hosts.provider_of_host(self.host))
+
+
+def read_request(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    settings: WireSettings,
+    *,
+    routes: Routes | None = None,
+) -> Call | Aside | None:
+    """The call that a request starts, why it is none, or None for a host that is none of ours.
+
+    `headers` have lower-case names; `body` is None where it was not kept. The call has no id, no
+    time and no outcome yet. Never raises on any input.
+    """
+    try:
+        split = urlsplit(url)
+    except ValueError:
+        return None
+    host = split.netloc.rpartition("@")[2].lower()
+    segments = segments_of(split.path)
+    kind = hosts.known_host(host, settings) or _openai_host(method, segments, settings)
+    if kind is None:
+        return None
+    if segments[:2] == _PROXY and kind == "hub":
+        kind, segments = "proxy", segments[2:]
+    aside = _aside(method.upper(), kind, segments, split.query)
+    if aside is not None:
+        return Aside(aside)
+    call = _call(_Target(kind, host, segments), headers, body)
+    _set_task(call, routes)
+    call.payer = _payer(call, settings)
+    return call
+
+
+def _openai_host(method: str, segments: tuple[str, ...], settings: WireSettings) -> str | None:
+    if settings.any_openai_host and method.upper() == "POST" and segments[-2:] in OPENAI_TAILS:
+        return "self_hosted"
+    return None
+
+
+def _aside(method: str, kind: str, segments: tuple[str, ...], query: str) -> AsideReason | None:
+    if kind == "hub" or (kind == "router" and segments[:1] == ("api",)):
+        return _hub_aside(method, segments, query)
+    if kind == "asset":
+        return "download"
+    if method == "POST":
+        return "other" if segments and segments[-1] in IDLE_TAILS else None
+    if method in ("GET", "HEAD"):
+        return "poll" if POLL_SEGMENTS.intersection(segments) else _fetch(segments)
+    return "other"
+
+
+def _fetch(segments: tuple[str, ...]) -> AsideReason:
+    return "download" if segments[:1] == ("results",) else "other"
+
+
+def _hub_aside(method: str, segments: tuple[str, ...], query: str) -> AsideReason:
+    if segments[:1] != ("api",):
+        return "download" if method in ("GET", "HEAD") else "hub_api"
+    if segments[1:2] in (("telemetry",), ("agent-harnesses",)):
+        return "telemetry"
+    # A model's own page tells its pipeline tag; asked for, page and list tell its providers.
+    told = len(segments) in (3, 4) or "inference" in query.lower()
+    return "mapping" if method == "GET" and segments[1:2] == ("models",) and told else "hub_api"
+
+
+def _call(target: _Target, headers: Mapping[str, str], body: bytes | None) -> Asked:
+    place = target.place
+    form = form_of(body, headers.get("content-type", "").lower())
+    call = Asked(
+        call_id="",
+        ts=0,
+        host_kind=target.host_kind,
+        provider=place.provider,
+        endpoint=target.host if target.kind in ("endpoint", "self_hosted") else None,
+        stream=form.stream or target.segments[-1:] == ("generate_stream",),
+        form=form.kind,
+        bill_to=_label(headers.get("x-hf-bill-to")),
+        session_id=_label(headers.get("x-hf-session-id")),
+        request_id=_label(headers.get("x-amzn-trace-id")),
+    )
+    _set_models(call, target, _label(form.model))
+    task, told_by = (place.task, "path") if place.task else (form.task, "form")
+    call.task, call.task_from = task, told_by if task else None
+    return call
+
+
+def _label(value: str | None) -> str | None:
+    return value[:_LONGEST_NAME] if value else None
+
+
+def _set_models(call: Asked, target: _Target, named: str | None) -> None:
+    """Which model was asked for, and under which name on the wire; never a guess."""
+    place = target.place
+    if place.provider is not None and target.kind != "provider":
+        call.routing = "explicit"
+    if place.model is not None:
+        call.requested_model, call.provider_model = place.model, place.provider_model
+    elif place.provider == "hf-inference":
+        call.requested_model = call.provider_model = named
+    elif place.provider is None and target.kind == "router":
+        _set_routed_model(call, named)
+    else:
+        call.provider_model = place.provider_model or named
+        call.requested_model = _id_of_own_server(call)
+
+
+def _id_of_own_server(call: Asked) -> str | None:
+    """An endpoint's or own server's model name, where it is an HF id."""
+    name = call.provider_model
+    if call.host_kind not in ("endpoint", "self_hosted") or not name:
+        return None
+    return name if _HF_ID.fullmatch(name) else None
+
+
+def _set_routed_model(call: Asked, named: str | None) -> None:
+    """`org/name:suffix`: the suffix is a policy or a provider; what serves it, the reply says."""
+    if named is None:
+        return
+    model, _, suffix = named.partition(":")
+    call.requested_model = model
+    call.routing = cast(Routing, suffix) if suffix in _POLICIES else "auto"
+    if suffix and suffix not in _POLICIES:
+        call.routing, call.provider = "explicit", suffix
+
+
+def _set_task(call: Asked, routes: Routes | None) -> None:
+    """What a look-up taught: the model behind a provider's own name, and its task."""
+    if routes is not None:
+        learned = routes.model_of(call.provider, call.provider_model)
+        call.requested_model = call.requested_model or learned
+    if call.task is None:
+        learned = routes.task_of(call.provider, call.provider_model) if routes else None
+        call.task = learned or _ONLY_TASK.get(call.provider or "")
+        call.task_from = "route" if call.task else None
+
+
+def _payer(call: Call, settings: WireSettings) -> Payer:
+    if call.host_kind == "self_hosted":
+        return "self"
+    if call.host_kind == "provider" or call.provider in settings.own_key_providers:
+        return "provider"
+    return "huggingface"
