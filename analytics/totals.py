@@ -20,7 +20,7 @@ MEASURES = f"""
     {TOKENS.strip()},
     cast(sum(cache_read_tokens) as bigint) as cache_read_tokens,
     cast(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) as bigint) as tokens,
-    cast(sum(case when cost is not null and cost_basis <> 'free'
+    cast(sum(case when cost is not null
         then coalesce(input_tokens, 0) + coalesce(output_tokens, 0) else 0 end) as bigint)
         as priced_tokens,
     cast(sum(case when cost is null and cost_basis <> 'endpoint_hours'

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hf_ledger.analytics.kernel.suitable import SUITABLE_CLASS
+from hf_ledger.analytics.kernel.suitable import FLAT_CLASS, SUITABLE_CLASS
 from hf_ledger.analytics.scope import DERIVED, DIMENSIONS, Scope
 from hf_ledger.ingest.errors import Usage
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BINS = ("bucket15", "lat_bin", "ttft_bin")
 
 #: Dimensions that are a CASE over stored columns.
-EXPRESSIONS = {"suitable_class": SUITABLE_CLASS}
+EXPRESSIONS = {"suitable_class": SUITABLE_CLASS, "flat_class": FLAT_CLASS}
 
 #: Dimensions that are not text; they are filtered by their text form.
 NOT_TEXT = frozenset({"stream", "status"})
@@ -75,22 +75,33 @@ def aggregate(
     scope: Scope,
     keys: Sequence[str],
     measures: str,
+    *,
     only: str | None = None,
+    edges: Sequence[datetime] | None = None,
 ) -> pa.Table:
     """Measures of a scope's calls, a row for each combination of keys (one row without keys).
 
-    `measures` and `only` (a further condition) are SQL constants of the calling module. Rows come
-    in no order: the finish sorts.
+    `measures` and `only` (a further condition) are SQL constants of the calling module. With
+    `edges`, `era` is a further key: how many of these times, in their order, a call is not before.
+    Rows come in no order: the finish sorts.
     """
     named = {key: expression(key) for key in keys}
+    if edges is not None:
+        named["era"] = era(len(edges))
     condition, values = matching(scope)
     columns = ",\n    ".join([*(f"{sql} as {key}" for key, sql in named.items()), measures.strip()])
     lines = ["select", "    " + columns, "from entries", "where " + condition]
     if only:
         lines.append(f"    and ({only})")
     if named:
-        lines.append("group by " + ", ".join(named.values()))
-    return fetch(cursor, "\n".join(lines), values)
+        lines.append("group by " + ", ".join(named))
+    return fetch(cursor, "\n".join(lines), [*map(naive_utc, edges or ()), *values])
+
+
+def era(edges: int) -> str:
+    """A CASE that numbers the stretches between ascending times, each a parameter."""
+    before = " ".join(f"when ts < ? then {number}" for number in range(edges))
+    return f"case {before} else {edges} end" if edges else "0"
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> pa.Table:
