@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import asdict
 from datetime import UTC
 from types import TracebackType
 from typing import Any, Self
@@ -22,10 +23,15 @@ from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
 from hf_ledger.ingest.ledger.socket import Caller, Handle, call_owner
 from hf_ledger.ingest.places import Places
-from hf_ledger.ingest.spool.collector import collect
+from hf_ledger.ingest.spool.collector import Collected, collect
 
 #: An owner that has the lock but not yet its socket gets this long before we give up.
 PATIENCE_SECONDS = 5.0
+
+NOT_COLLECTED = (
+    "the calls waiting in {spool} could not be brought into the ledger ({why}): "
+    "nothing is lost; make room or make it writable, then try again."
+)
 
 COMMANDS = ("collect", "ping")
 
@@ -142,7 +148,7 @@ def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Tab
         case "ask":
             return _answered(ledger, _question(payload))
         case "collect":
-            return msgspec.to_builtins(collect(ledger, places))
+            return asdict(_collected(ledger, places))
         case "ping":
             return {"root": str(places.root)}
     raise Usage(f"unknown command {name!r}; there are {', '.join(COMMANDS)}.")
@@ -151,11 +157,20 @@ def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Tab
 def _opened(places: Places) -> Session:
     ledger = Ledger.open(places)
     try:
-        collect(ledger, places)
+        _collected(ledger, places)
     except BaseException:
         ledger.close()
         raise
     return LocalSession(ledger, places, ours=True)
+
+
+def _collected(ledger: Ledger, places: Places) -> Collected:
+    try:
+        return collect(ledger, places)
+    except OSError as error:
+        raise Unusable(NOT_COLLECTED.format(spool=places.spool, why=error.strerror)) from error
+    except duckdb.OperationalError as error:
+        raise Unusable(NOT_COLLECTED.format(spool=places.spool, why=error)) from error
 
 
 def _question(payload: bytes) -> Question:
@@ -192,4 +207,5 @@ def _stream(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
