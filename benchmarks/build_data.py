@@ -100,7 +100,7 @@ def rows_of(query: str, path: Path) -> list[Row]:
 
 
 def digest(rows: Iterable[Row]) -> str:
-    """SHA-256 of the capture's priced pairs as sorted CSV lines: says which list a price is from."""
+    """SHA-256 of the capture's priced pairs as sorted CSV lines: tells which list it is."""
     lines = sorted(
         f"{row['model_lower']},{row['provider']},{row['input_usd']},{row['output_usd']}\n"
         for row in rows
@@ -270,6 +270,40 @@ def size_rows(folder: Path) -> list[Row]:
     ]
 
 
+QUANTILES = """
+select
+    unnest($levels) as level,
+    unnest(quantile_cont(input_tokens, $levels)) as input_tokens,
+    unnest(quantile_cont(output_tokens, $levels)) as output_tokens
+from read_parquet($path)
+"""
+
+#: Tails finely: one call in a hundred is a third of the money.
+LEVELS = [0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]
+TRACES = {
+    "chat": "azure_llm_2023_conv.parquet",
+    "code": "azure_llm_2023_code.parquet",
+    "long": "mooncake_conversation.parquet",
+}
+
+
+def shape_rows(folder: Path) -> list[Row]:
+    """Quantiles of the token counts of public traces: what the sample draws from."""
+    rows = []
+    for shape, name in TRACES.items():
+        found = duckdb.execute(QUANTILES, {"levels": LEVELS, "path": str(folder / name)})
+        rows += [
+            {
+                "shape": shape,
+                "level": f"{level:g}",
+                "input_tokens": f"{i:.0f}",
+                "output_tokens": f"{o:.0f}",
+            }
+            for level, i, o in found.fetchall()
+        ]
+    return rows
+
+
 def write(name: str, rows: Sequence[Row], columns: str) -> None:
     with (DATA / name).open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns.split(), lineterminator="\n")
@@ -298,6 +332,11 @@ def main(folder: Path) -> None:
         "model_sizes.csv",
         size_rows(folder / "catalogue"),
         "model pipeline_tag params_total_b params_active_b source confidence",
+    )
+    write(
+        "token_shapes.csv",
+        shape_rows(folder / "traces"),
+        "shape level input_tokens output_tokens",
     )
 
 

@@ -95,21 +95,30 @@ from models
 where models.model = coalesce(staged.model, staged.provider_model)
 """
 
-# The two prices of a version stand side by side; kinds in unlike units would not add up.
+NANO_PRICES = """
+create or replace temp table nano_prices as
+select
+    *,
+    lower(model) as folded,
+    cast(usd::decimal(38, 9) * 1000000000 as hugeint) as nano
+from prices
+"""
+
+# The prices of a version stand side by side; kinds in unlike units would not add up.
 TOKEN_PRICES = """
 create or replace temp table token_prices as
 select
     price_id,
     provider,
-    lower(model) as folded,
+    folded,
     valid_from,
     valid_to,
     min(per_units) as per_units,
-    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'input_tokens') as input_nano,
-    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'output_tokens') as output_nano,
-    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'cache_read_tokens') as read_nano,
-    max(cast(usd::decimal(38, 9) * 1000000000 as hugeint)) filter (kind = 'cache_write_tokens') as write_nano
-from prices
+    max(nano) filter (kind = 'input_tokens') as input_nano,
+    max(nano) filter (kind = 'output_tokens') as output_nano,
+    max(nano) filter (kind = 'cache_read_tokens') as read_nano,
+    max(nano) filter (kind = 'cache_write_tokens') as write_nano
+from nano_prices
 where kind in ('input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens')
 group by all
 having count(distinct per_units) = 1
@@ -188,15 +197,18 @@ with measured as (
 )
 select
     measured.id,
-    case when measured.kind = 'gpu_seconds' then 'compute_time_estimate' else 'list_price_units' end,
+    case measured.kind
+        when 'gpu_seconds' then 'compute_time_estimate'
+        else 'list_price_units'
+    end,
     prices.price_id,
     prices.per_units::hugeint * 1000000000,
-    cast(measured.quantity::decimal(38, 9) * 1000000000 as hugeint) * cast(prices.usd::decimal(38, 9) * 1000000000 as hugeint)
+    cast(measured.quantity::decimal(38, 9) * 1000000000 as hugeint) * prices.nano
 from measured
 anti join list_costs as by_tokens on by_tokens.id = measured.id
-inner join prices
+inner join nano_prices as prices
     on prices.provider = measured.provider
-    and lower(prices.model) in (measured.folded, '*')
+    and prices.folded in (measured.folded, '*')
     and prices.kind = measured.kind
     and measured.ts >= prices.valid_from
     and (prices.valid_to is null or measured.ts < prices.valid_to)
@@ -289,12 +301,14 @@ where staged.rowid = bases.id
 """
 
 STEPS = (
+    NANO_PRICES,
     TOKEN_PRICES,
     TOKEN_COSTS,
     UNIT_COSTS,
     ROUNDED,
     BASES,
     COSTS_OF_CALLS,
+    "drop table nano_prices",
     "drop table token_prices",
     "drop table list_costs",
     "drop table rounded_costs",

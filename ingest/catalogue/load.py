@@ -1,4 +1,4 @@
-"""Brings the reference data that ships into a ledger: prices, their lists, routes and model sizes."""
+"""Brings the reference data that ships into a ledger: prices, lists, routes and model sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model's name says of its size: numbers, mixtures of experts, and architectures known by name."""
+"""What a model's name says of its size: plain numbers, and the traps in them."""
 
 from __future__ import annotations
 

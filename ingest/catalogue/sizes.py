@@ -32,12 +32,23 @@ CLASSES: tuple[SizeClass, ...] = ("small", "medium", "large", "xl")
 NAMES_ROUND_DOWN = 1.02
 
 LLM_TASKS = frozenset(
-    "chat-completion conversational text-generation image-text-to-text any-to-any".split()
+    ["chat-completion", "conversational", "text-generation", "image-text-to-text", "any-to-any"]
 )
 ENCODER_TASKS = frozenset(
-    "text-classification token-classification zero-shot-classification fill-mask"
-    " question-answering table-question-answering feature-extraction sentence-similarity"
-    " text-ranking summarization translation text2text-generation".split()
+    [
+        "text-classification",
+        "token-classification",
+        "zero-shot-classification",
+        "fill-mask",
+        "question-answering",
+        "table-question-answering",
+        "feature-extraction",
+        "sentence-similarity",
+        "text-ranking",
+        "summarization",
+        "translation",
+        "text2text-generation",
+    ]
 )
 
 ENCODER_NAMES = re.compile(
