@@ -16,6 +16,8 @@ from hf_ledger.ingest.spool.segments import Segments
 #: A Wednesday inside the shipped price history, 12:00 UTC.
 NOON = datetime(2026, 8, 12, 12, 0, tzinfo=UTC)
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 CALL_DEFAULTS: dict[str, Any] = {
     "app": "search",
     "team": "search",
@@ -59,7 +61,7 @@ def make_row(**overrides: Any) -> dict[str, Any]:
     """
     given = {"call_id": str(uuid.uuid4()), "ts": NOON, **CALL_DEFAULTS, **ROW_DEFAULTS, **overrides}
     at = micros(given["ts"])
-    moment = datetime(1970, 1, 1) + timedelta(microseconds=at)
+    moment = (EPOCH + timedelta(microseconds=at)).replace(tzinfo=None)
     return {"bucket15": at // 900_000_000, **given, "ts": moment}
 
 
@@ -103,4 +105,4 @@ def micros(moment: datetime | int) -> int:
     if isinstance(moment, int):
         return moment
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (aware - EPOCH) // timedelta(microseconds=1)

@@ -94,4 +94,4 @@ class CollectorThread(threading.Thread):
         self.health.last_failure = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         if self.health.failures_in_a_row == 1:
             _log.error("hf-ledger could not collect, will retry: %s", self.health.last_failure)
-        return min(POLL_SECONDS * 2**self.health.failures_in_a_row, LONGEST_PAUSE)
+        return min(POLL_SECONDS * float(2 ** min(self.health.failures_in_a_row, 8)), LONGEST_PAUSE)
