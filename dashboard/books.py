@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from datetime import UTC, datetime
+from typing import Literal
 
-import pyarrow as pa
-
-from hf_ledger.analytics.scope import OWN_ORIGINS, Scope
+from hf_ledger.analytics.questions import Ask
+from hf_ledger.analytics.scope import OWN_ORIGINS
 
 BookName = Literal["yours", "practice", "sample"]
 
@@ -23,12 +23,6 @@ BANNERS: dict[str, str] = {
 }
 
 
-class Ask(Protocol):
-    """A named question to one ledger; shapes are in docs/questions.md."""
-
-    def __call__(self, question: str, scope: Scope | None = None, /, **params: Any) -> pa.Table: ...
-
-
 @dataclass(frozen=True)
 class Book:
     """Calls of these origins in one ledger; `version` changes whenever its rows do."""
@@ -36,7 +30,7 @@ class Book:
     name: BookName
     origins: tuple[str, ...]
     ask: Ask
-    version: Callable[[], int]
+    version: Callable[[], tuple[int, ...]]
 
     @property
     def label(self) -> str:
@@ -55,9 +49,9 @@ class Shelf:
     books: dict[str, Book] = field(default_factory=dict)
     zone: str = "UTC"
     practice_url: str | None = None
-    targets: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)  # name → base URL
     checkout: str | None = None  # where `pip install -e` finds this project, when it is a checkout
-    call_now: Callable[[], None] = lambda: None  # collect the spool before the next question
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __getitem__(self, name: str) -> Book:
         return self.books[name]
@@ -76,5 +70,6 @@ def shelf() -> Shelf:
     return _shelves[0] if _shelves else Shelf()
 
 
-def own_origins() -> tuple[str, ...]:
-    return OWN_ORIGINS
+def book_origins(name: BookName) -> tuple[str, ...]:
+    """Your own calls are live and imported ones; the other books hold one origin each."""
+    return OWN_ORIGINS if name == "yours" else (name,)

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from hf_ledger.analytics.words import PRICE_UNKNOWN, dollars
+
 UNKNOWN = "unknown"
-PRICE_UNKNOWN = "price unknown"
 NONE = "–"
-
-
-def money(usd: Decimal | None) -> str:
-    """Dollars, with cents below a thousand and further digits below a cent; never $0 for NULL."""
-    if usd is None:
-        return PRICE_UNKNOWN
-    sign, size = ("−" if usd < 0 else ""), abs(usd)
-    if size == 0:
-        return "$0.00"
-    if size >= 1000:
-        return f"{sign}${rounded(size, 0):,f}"
-    if size >= Decimal("0.01"):
-        return f"{sign}${rounded(size, 2):f}"
-    return f"{sign}${significant(size)}"
 
 
 def exact(usd: Decimal | None) -> str:
@@ -30,21 +17,11 @@ def exact(usd: Decimal | None) -> str:
     return PRICE_UNKNOWN if usd is None else f"${usd:.9f}"
 
 
-def rounded(amount: Decimal, places: int) -> Decimal:
-    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-
-
-def significant(size: Decimal) -> str:
-    """Two leading digits of an amount below a cent, up to the ninth place."""
-    places = min(9, 1 - size.adjusted())
-    return f"{rounded(size, places):f}"
-
-
 def at_least(usd: Decimal | None, unpriced: int) -> str:
     """The headline of a total: it says so when calls without a price are missing from it."""
     if usd is None or not unpriced:
-        return money(usd)
-    return f"at least {money(usd)}"
+        return dollars(usd)
+    return f"at least {dollars(usd)}"
 
 
 def count(number: int | None) -> str:
@@ -73,18 +50,6 @@ def share(part: float | int | Decimal | None, whole: float | int | Decimal | Non
     if part is None or not whole:
         return None
     return float(part) / float(whole)
-
-
-def percent(ratio: float | None, places: int = 0) -> str:
-    """A share as percent that never rounds up to 100 or down to 0."""
-    if ratio is None:
-        return UNKNOWN
-    edge = 10.0 ** -(places + 2) / 2
-    if 0 < ratio < edge:
-        return f"<{100 * 2 * edge:.{places}f} %"
-    if 1 - edge < ratio < 1:
-        return f">{100 * (1 - 2 * edge):.{places}f} %"
-    return f"{100 * ratio:.{places}f} %"
 
 
 def change(now: Decimal | float | None, before: Decimal | float | None) -> str | None:

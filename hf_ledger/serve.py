@@ -1,0 +1,291 @@
+"""The one server: pages, collector and socket in one process on one port.
+
+It takes the DuckDB lock and the port before anything else, so a second owner and a port in use end
+in one sentence. Only this machine reaches it unless `--insecure` is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.places import Places
+from hf_ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from hf_ledger.ingest.ledger.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+NOT_LOOPBACK = (
+    "{host} can be reached by others and nobody has to log in: bind 127.0.0.1, or say --insecure."
+)
+PORT_IN_USE = "Port {port} is in use: stop what uses it or choose another with --port."
+ADDRESS_UNKNOWN = "{host} is no address of this machine: use 127.0.0.1."
+
+#: What the first page needs; imported before the first visitor, then frozen out of the collector.
+WARM = (
+    "duckdb",
+    "pyarrow",
+    "pandas",
+    "plotly.graph_objects",
+    "streamlit.elements.plotly_chart",
+    "streamlit.elements.arrow",
+    "streamlit.runtime.scriptrunner.magic_funcs",
+    "hf_ledger.dashboard.cards",
+    "hf_ledger.dashboard.sidebar",
+    "hf_ledger.dashboard.headlines",
+)
+
+
+@dataclass
+class Desk:
+    """What is open while the server runs."""
+
+    settings: Settings
+    places: Places
+    own: Ledger
+    sample: Ledger | None
+    address: str
+    practice_url: str | None = None
+    collected: int = 0  # grows whenever the collector has taken something
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, or one sentence. Port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, socket.gaierror) as refused:
+        listener.close()
+        raise Unusable(why_not(host, port, refused)) from refused
+    return listener
+
+
+def why_not(host: str, port: int, refused: OSError) -> str:
+    if isinstance(refused, socket.gaierror) or refused.errno == errno.EADDRNOTAVAIL:
+        return ADDRESS_UNKNOWN.format(host=host)
+    return PORT_IN_USE.format(port=port)
+
+
+def serve(settings: Settings, places: Places, say: Callable[[str], None] = print) -> None:
+    """Run until SIGTERM or Ctrl-C. Raises `Unusable` or `Owned` before anything is started."""
+    if not (settings.loopback or settings.insecure):
+        raise Unusable(NOT_LOOPBACK.format(host=settings.host))
+    from hf_ledger.ingest.ledger.ledger import Ledger
+
+    with contextlib.ExitStack() as stack:
+        own = stack.enter_context(Ledger.open(places))
+        listener = stack.enter_context(listen(settings.host, settings.port))
+        sample = stack.enter_context(Ledger.open(places.sample)) if has_sample(places) else None
+        desk = Desk(settings, places, own, sample, address_of(listener, settings.host))
+        run(desk, listener, say)
+
+
+def has_sample(places: Places) -> bool:
+    return places.sample.ledger.exists()
+
+
+def address_of(listener: socket.socket, host: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None:
+    import uvicorn
+
+    from hf_ledger.dashboard.web import application
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
+        async with open_desk(desk):
+            say(welcome(desk))
+            yield {"desk": desk}
+
+    def health() -> dict[str, Any]:
+        return {"status": "ok", "calls": count_of(desk.own)}
+
+    app = application(lifespan, health, desk.address, host_names(desk.settings))
+    config = uvicorn.Config(
+        app,
+        ws="websockets-sansio",
+        log_level="warning",
+        access_log=False,
+        use_colors=False,
+        timeout_graceful_shutdown=3,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def host_names(settings: Settings) -> list[str]:
+    """Names under which a browser may ask; anything else could be a rebound name."""
+    if settings.host in ("0.0.0.0", "::") and not settings.allowed_hosts:
+        return ["*"]
+    return sorted({"127.0.0.1", "localhost", "[::1]", settings.host, *settings.allowed_hosts})
+
+
+COUNT = """
+select count(*)
+from calls
+"""
+
+
+def count_of(ledger: Ledger) -> int:
+    """Rows in the ledger; DuckDB knows them without a scan."""
+    with contextlib.closing(ledger.cursor()) as cursor:
+        (count,) = cursor.execute(COUNT).fetchone() or (0,)
+    return int(count)
+
+
+@contextlib.asynccontextmanager
+async def open_desk(desk: Desk) -> AsyncIterator[None]:
+    """Everything that runs beside the pages: collector, socket, practice server."""
+    await asyncio.to_thread(warm)
+    with contextlib.ExitStack() as stack:
+        if desk.settings.practice:
+            desk.practice_url = stack.enter_context(practising())
+        stack.enter_context(collecting(desk))
+        stack.enter_context(owning(desk))
+        lay_out(desk)
+        gc.collect()
+        gc.freeze()
+        yield
+
+
+def warm() -> None:
+    """The first visitor must not pay for imports."""
+    for name in WARM:
+        import_module(name)
+
+
+def lay_out(desk: Desk) -> None:
+    """Give the pages their books."""
+    from hf_ledger.dashboard.books import Book, Shelf, book_origins, shelve
+
+    def own_version() -> tuple[int, int]:
+        return count_of(desk.own), desk.collected
+
+    ask = asking(desk.own)
+    books = {
+        "yours": Book("yours", book_origins("yours"), ask, own_version),
+        "practice": Book("practice", book_origins("practice"), ask, own_version),
+    }
+    if desk.sample:
+        sample = desk.sample
+        books["sample"] = Book(
+            "sample", book_origins("sample"), asking(sample), lambda: (count_of(sample), 0)
+        )
+    shelve(
+        Shelf(
+            books,
+            zone=desk.settings.zone,
+            practice_url=desk.practice_url,
+            targets={name: each.url for name, each in desk.settings.targets.items()},
+            checkout=checkout(),
+        )
+    )
+
+
+def asking(ledger: Ledger) -> Any:
+    """An `ask` over a ledger, with a cursor of its own for each question."""
+    from hf_ledger.analytics.questions import answer
+
+    def ask(question: str, scope: Any = None, /, **params: Any) -> Any:
+        with contextlib.closing(ledger.cursor()) as cursor:
+            return answer(cursor, question, scope, params)
+
+    return ask
+
+
+def checkout() -> str | None:
+    """The folder that `pip install -e` takes, when this is a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    return str(root) if (root / "pyproject.toml").exists() else None
+
+
+@contextlib.contextmanager
+def practising() -> Iterator[str]:
+    """A practice server on a free loopback port for as long as the block runs; gives its URL."""
+    from hf_ledger.practice.serving import bound, server
+
+    listener, practice = bound(0), server()
+    thread = threading.Thread(
+        target=practice.run, kwargs={"sockets": [listener]}, name="practice", daemon=True
+    )
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        practice.should_exit = True
+        thread.join(3)
+
+
+@contextlib.contextmanager
+def collecting(desk: Desk) -> Iterator[None]:
+    """Take what recorders have written, again and again, in a thread of its own."""
+    thread = threading.Thread(
+        target=collect_until_stopped, args=(desk,), name="collector", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        desk.stopping.set()
+        thread.join(10)
+
+
+@contextlib.contextmanager
+def owning(desk: Desk) -> Iterator[None]:
+    """Answer commands and notebooks over the owner's socket, for both ledgers."""
+    from hf_ledger.analytics.connect import responder
+    from hf_ledger.ingest.ledger.socket import Listener
+
+    with contextlib.ExitStack() as stack:
+        for ledger, places in opened(desk):
+            listener = Listener(places, responder(ledger, places), desk.address)
+            stack.callback(listener.close)
+        yield
+
+
+def opened(desk: Desk) -> list[tuple[Ledger, Places]]:
+    sample = [(desk.sample, desk.places.sample)] if desk.sample else []
+    return [(desk.own, desk.places), *sample]
+
+
+def collect_until_stopped(desk: Desk) -> None:
+    from hf_ledger.ingest.spool.collector import collect
+
+    while True:
+        last = desk.stopping.wait(desk.settings.collect_seconds)
+        try:
+            done = collect(desk.own, desk.places)
+            desk.collected += done.new + done.lost
+        except Exception as failed:  # noqa: BLE001
+            # Nothing may end the loop while recorders write; the lines stay in the spool. Only
+            # the kind is logged: a database error may quote values.
+            log.error("collecting the spool failed (%s); it is tried again", type(failed).__name__)
+        if last:
+            return
+
+
+def welcome(desk: Desk) -> str:
+    """What the terminal shows: the address, and the three lines that connect a program."""
+    from hf_ledger.dashboard.connecting import lines
+
+    shown = "\n".join(f"  {line}" for line in lines(checkout()))
+    return f"\nhf-ledger is at {desk.address}\n\nConnect a program:\n{shown}\n\nStop with Ctrl-C."

@@ -1,0 +1,96 @@
+"""The five figures at the top of the Overview: values, changes, days, and how each was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from hf_ledger.analytics.words import ESTIMATE, dollars, percent
+from hf_ledger.dashboard import daily, words
+from hf_ledger.dashboard.format import at_least, change, count, points, share
+from hf_ledger.dashboard.words import How
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One headline: its text, its change against the prior period, its days, and how it came."""
+
+    label: str
+    value: str
+    change: str | None
+    days: Sequence[float | None]
+    how: How
+    bad_when_up: bool = False  # only errors and overspending may be red
+    bars: bool = False
+    note: str | None = None
+    wide: bool = False
+
+
+def headlines(
+    now: Row, before: Row, rows: list[Row], days: list[date], listed: str
+) -> list[Figure]:
+    """Figures of `totals` now and before, with `spend` rows by day for the small lines."""
+
+    def of(measure: str) -> daily.Values:
+        return daily.by_day(rows, days, measure)
+
+    calls, cost = of("calls"), of("cost")
+    tokens = daily.plus(of("input_tokens"), of("output_tokens"))
+    return [
+        Figure(
+            "Estimated cost",
+            at_least(now["cost"], now["unpriced_calls"]),
+            change(now["cost"], before["cost"]),
+            daily.floats(cost),
+            words.how_spend(now, listed),
+            note=f"{ESTIMATE}.",
+            wide=True,
+        ),
+        Figure(
+            "Calls",
+            count(now["calls"]),
+            change(now["calls"], before["calls"]),
+            daily.floats(calls),
+            words.how_calls(now),
+            bars=True,
+        ),
+        Figure(
+            "Cost per 1k calls",
+            dollars(per_thousand(now)),
+            change(per_thousand(now), per_thousand(before)),
+            daily.ratio_days(cost, of("priced_calls"), 1000),
+            words.how_per_thousand(now),
+        ),
+        Figure(
+            "Tokens",
+            count(now["tokens"]),
+            change(now["tokens"], before["tokens"]),
+            daily.floats(tokens),
+            words.how_tokens(now),
+            bars=True,
+        ),
+        Figure(
+            "Error rate",
+            percent(error_rate(now), 2),
+            points(error_rate(now), error_rate(before)),
+            daily.ratio_days(of("errors"), calls),
+            words.how_errors(now),
+            bad_when_up=True,
+        ),
+    ]
+
+
+def per_thousand(totals: Row) -> Decimal | None:
+    """Cost of a thousand priced calls; None where none is priced."""
+    if totals["cost"] is None or not totals["priced_calls"]:
+        return None
+    return Decimal(totals["cost"] * 1000 / totals["priced_calls"])
+
+
+def error_rate(totals: Row) -> float | None:
+    return share(totals["errors"], totals["calls"])

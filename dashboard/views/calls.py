@@ -1,0 +1,103 @@
+"""Calls: every call behind a figure, paged in the ledger, and how each was priced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from hf_ledger.analytics.words import percent
+from hf_ledger.dashboard import calltable, cards, loaders
+from hf_ledger.dashboard.calldrawer import call_drawer, forget_call
+from hf_ledger.dashboard.filters import View, header, nothing_here
+from hf_ledger.dashboard.format import at_least, full, share
+from hf_ledger.dashboard.sidebar import opened
+
+Row = dict[str, Any]
+
+
+def chosen_order() -> tuple[str, bool]:
+    """Column to order by, and whether the largest comes first; both in the URL."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.selectbox(
+            "Order by",
+            list(calltable.ORDERS),
+            format_func=calltable.ORDERS.__getitem__,
+            key="order",
+            bind="query-params",
+            width=200,
+        )
+        rising = st.toggle("Smallest first", key="rising", bind="query-params")
+    return order, not rising
+
+
+def pick(rows: list[Row]) -> Callable[[], None]:
+    """Callback of the table: remember the call whose row was clicked."""
+
+    def picked() -> None:
+        chosen = st.session_state["rows"].selection.rows
+        if chosen:
+            st.session_state["drawer"] = rows[chosen[0]]["call_id"]
+
+    return picked
+
+
+def page_of(view: View, total: int, order: str, descending: bool) -> list[Row]:
+    """The rows of the page asked for; paging is done by the ledger."""
+    pages = max(1, -(-min(total, calltable.REACH) // calltable.PAGE))
+    number = min(int(st.session_state.get("page", 1)), pages)
+    return loaders.rows(
+        view.book,
+        "calls",
+        view.scope,
+        limit=calltable.PAGE,
+        offset=(number - 1) * calltable.PAGE,
+        order=order,
+        descending=descending,
+    )
+
+
+view = header("Calls", opened())
+wanted = st.query_params.get("call") or st.session_state.get("drawer")
+if wanted:
+    call_drawer(view.book, wanted)
+else:
+    forget_call()
+
+now = loaders.one(view.book, "totals", view.scope)
+if not now["calls"]:
+    nothing_here(view)
+    st.stop()
+
+with st.grid(4, min_column_width=150, gap="small"):
+    st.metric("Calls", full(now["calls"]), border=True)
+    st.metric("Estimated cost", at_least(now["cost"], now["unpriced_calls"]), border=True)
+    st.metric("Price unknown", full(now["unpriced_calls"]), border=True)
+    st.metric("Error rate", percent(share(now["errors"], now["calls"]), 2), border=True)
+cards.honesty(now)
+
+order, descending = chosen_order()
+rows = page_of(view, now["calls"], order, descending)
+st.dataframe(
+    calltable.frame(rows, view.period.zone),
+    column_config=calltable.columns(),
+    hide_index=True,
+    height="content",
+    key="rows",
+    on_select=pick(rows),
+    selection_mode="single-row",
+    alt="Calls of this period, one a row; select a row for all its columns",
+)
+with st.container(horizontal=True, horizontal_alignment="distribute"):
+    st.pagination(
+        max(1, -(-min(now["calls"], calltable.REACH) // calltable.PAGE)),
+        key="page",
+        bind="query-params",
+    )
+    cards.csv_button(view, "calls", rows, label="CSV of this page")
+if now["calls"] > calltable.REACH:
+    st.caption(
+        f"Pages reach the first {full(calltable.REACH)} calls in this order; narrow the filters "
+        "for the rest."
+    )

@@ -1,0 +1,83 @@
+"""Connect: three lines that make a program keep a ledger, and the wait for its first call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import streamlit as st
+
+from hf_ledger.dashboard import connecting, loaders
+from hf_ledger.dashboard.books import Book, shelf
+from hf_ledger.dashboard.format import ago, full, plain, short_model
+
+#: How often the card looks; with the collector's pace it makes "within two seconds".
+LOOK_SECONDS = 1.0
+
+
+@st.fragment(run_every=LOOK_SECONDS)
+def waiting(book: Book) -> None:
+    """Say what has come since this page was opened; before that, that it waits."""
+    calls, _, last = loaders.extent(book)
+    if not calls or last is None:
+        st.info(
+            "Waiting for the first call … run your program, and it shows here by itself.",
+            icon=":material/hourglass_top:",
+        )
+        return
+    fresh = st.session_state.setdefault("calls-before", calls if calls > 3 else 0)
+    first = "First call" if calls == 1 else "Latest call"
+    st.success(f"{first} received {since(last)}: {latest(book)}.", icon=":material/check_circle:")
+    st.caption(
+        f"{full(calls)} calls in this ledger, {full(calls - fresh)} since this page was opened."
+    )
+
+
+def since(at: datetime) -> str:
+    return ago((shelf().clock() - at).total_seconds())
+
+
+def latest(book: Book) -> str:
+    """The last call in words, without anything it said."""
+    from datetime import timedelta
+
+    from hf_ledger.analytics.scope import Scope
+
+    _, _, last = loaders.extent(book)
+    if last is None:
+        return "none"
+    scope = Scope(last, last + timedelta(seconds=1), shelf().zone, book.origins)
+    row = loaders.rows(book, "calls", scope, limit=1)[0]
+    who = row["team"] or row["app"] or "a program"
+    said = f"{who} asked {short_model(row['model'] or row['requested_model'])}"
+    return plain(f"{said} at {row['provider'] or 'an unknown provider'}, {row['outcome']}")
+
+
+st.title("Connect a program", anchor=False)
+st.caption(
+    "Recording takes three lines. It keeps no prompt, no answer and no token, and whatever goes "
+    "wrong inside it, your call goes on."
+)
+book = shelf().books.get("yours")
+if book is None:
+    st.warning("No ledger is open. Start the dashboard with hf-ledger serve.")
+    st.stop()
+
+install, nothing, record = connecting.lines(shelf().checkout)
+with st.container(border=True):
+    st.subheader("Three lines", anchor=False)
+    st.caption("1 · In the environment of your program: brings msgspec, nothing else")
+    st.code(install, language="bash")
+    st.caption("2 · Nothing to set")
+    st.code(nothing, language="bash")
+    st.caption("3 · At the start of your program, with names of your own")
+    st.code(record, language="python")
+waiting(book)
+
+with st.container(border=True):
+    st.subheader("With what you use", anchor=False)
+    for tab, (text, language) in zip(
+        st.tabs(list(connecting.SNIPPETS)), connecting.SNIPPETS.values(), strict=True
+    ):
+        tab.code(text, language=language)
+    st.caption("Is it on, which clients does it cover, where do calls go, what was not counted?")
+    st.code(connecting.DOCTOR, language="bash")

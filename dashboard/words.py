@@ -1,0 +1,122 @@
+"""What must be said beside a figure so that nobody takes it for more than it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hf_ledger.analytics.coverage import coverage
+from hf_ledger.analytics.words import NO_ENDPOINT_HOURS, counted, dollars, percent
+from hf_ledger.dashboard.format import count, full, short_model
+
+UNTESTED_MEANS = "The same tokens at the price of a smaller model or a cheaper provider"
+NOT_TESTED = "not yet tested"
+
+#: A list older than this may no longer be what is charged.
+FRESH_DAYS = 7
+
+Row = dict[str, Any]
+
+
+def covered(totals: Row) -> str:
+    """How much of the traffic the total stands for; empty where nothing is billed by the call."""
+    part = coverage(totals)
+    if part.calls_share is None:
+        return ""
+    tokens = part.tokens_share
+    of_tokens = f", {percent(tokens)} of tokens" if tokens is not None else ""
+    said = f"Priced: {percent(part.calls_share)} of calls{of_tokens}"
+    if part.complete:
+        return f"{said}."
+    have, are = ("has", "is") if part.unpriced == 1 else ("have", "are")
+    missing = counted(part.unpriced, "call")
+    return f"{said}; {missing} {have} no known price and {are} not in this total."
+
+
+def list_age(at: datetime | None, now: datetime) -> tuple[str, bool]:
+    """Which price list was used, and whether it is too old to be believed without a warning."""
+    if at is None:
+        return "No price list covers these calls.", False
+    made = at if at.tzinfo else at.replace(tzinfo=UTC)
+    days = (now - made).days
+    return (
+        f"At the list of {made.day} {made:%b %Y} ({days} day{'' if days == 1 else 's'} old).",
+        days > FRESH_DAYS,
+    )
+
+
+def endpoint_hours(totals: Row) -> str:
+    calls = totals.get("endpoint_calls") or 0
+    if not calls:
+        return NO_ENDPOINT_HOURS
+    return f"{NO_ENDPOINT_HOURS} {counted(calls, 'call')} went to dedicated endpoints, billed by the hour."
+
+
+@dataclass(frozen=True)
+class How:
+    """How one figure was computed: formula, with the numbers put in, and where they come from."""
+
+    formula: str
+    figures: str
+    source: str
+
+
+def how_spend(totals: Row, listed: str) -> How:
+    priced = totals["priced_calls"]
+    return How(
+        "Sum over calls of list price × tokens (or units), rounded once a call, half to even, at nine places.",
+        f"{full(priced)} priced calls add up to {dollars(totals['cost'])}; "
+        f"{full(totals['free_calls'])} calls are free; {full(totals['unpriced_calls'])} have no known price.",
+        f"Price of the provider, model and kind of token on the day of the call. {listed}",
+    )
+
+
+def how_calls(totals: Row) -> How:
+    return How(
+        "Count of attempts to have a model do work, failed ones included.",
+        f"{full(totals['ok'])} ok + {full(totals['calls'] - totals['ok'])} others "
+        f"= {full(totals['calls'])}.",
+        "One row per attempt in the ledger; look-ups, polls and downloads are not calls.",
+    )
+
+
+def how_per_thousand(totals: Row) -> How:
+    return How(
+        "Estimated cost ÷ priced calls × 1,000.",
+        f"{dollars(totals['cost'])} ÷ {full(totals['priced_calls'])} × 1,000.",
+        "Calls without a known price are in neither number.",
+    )
+
+
+def how_tokens(totals: Row) -> How:
+    return How(
+        "Input tokens (cached ones included) + output tokens.",
+        f"{count(totals['input_tokens'])} in, of which {count(totals['cache_read_tokens'])} read "
+        f"from cache, + {count(totals['output_tokens'])} out.",
+        "As the provider reported them in its reply; calls that state none add none.",
+    )
+
+
+def how_errors(totals: Row) -> How:
+    return How(
+        "Calls with outcome error ÷ all calls.",
+        f"{full(totals['errors'])} ÷ {full(totals['calls'])}.",
+        "The status of the reply, or how the connection ended.",
+    )
+
+
+def how_priced(totals: Row) -> How:
+    part = coverage(totals)
+    return How(
+        "Calls with a known price (free ones included) ÷ calls billed by the call.",
+        f"{full(part.priced)} ÷ {full(part.per_call)}.",
+        "A price is known when the list has the provider, the model and the day.",
+    )
+
+
+def move(row: Row) -> str:
+    """A move in words: another model, or the same at another provider."""
+    if row["kind"] == "cheaper_provider":
+        return f"{short_model(row['from_model'])}: {row['from_provider']} → {row['to_provider']}"
+    return f"{short_model(row['from_model'])} → {short_model(row['to_model'])}"
