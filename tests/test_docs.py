@@ -67,11 +67,12 @@ def test_every_column_is_documented() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    broken = []
-    for document in documents():
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
-            if not target.startswith("http") and not (document.parent / target).exists():
-                broken.append(f"{document.name}: {target}")
+    broken = [
+        f"{document.name}: {target}"
+        for document in documents()
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8"))
+        if not target.startswith("http") and not (document.parent / target).exists()
+    ]
     assert not broken
 
 

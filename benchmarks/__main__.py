@@ -1,0 +1,23 @@
+"""Run the named measurements, or all: `python -m benchmarks [startup questions dashboard …]`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+ALL = ("startup", "recording", "ingest", "questions", "dashboard")
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(ALL)
+    unknown = set(names) - set(ALL)
+    if unknown:
+        print(f"no measurement {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+        return 2
+    for name in names:
+        print(f"\n## {name}", flush=True)
+        import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+sys.exit(main())
