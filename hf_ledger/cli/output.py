@@ -1,0 +1,196 @@
+"""How answers are written: a table for people, JSON and CSV in shapes that stay.
+
+JSON is one object: `question`, `period` (since, until, zone), `origins`, `where`, further objects
+the command names, and `rows`. Money is a string with nine places, times are ISO 8601 with offset,
+unknown is null. CSV is a header line and the same rows; unknown is empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hf_ledger.analytics.coverage import coverage
+from hf_ledger.analytics.words import (
+    ESTIMATE,
+    NO_ENDPOINT_HOURS,
+    PRACTICE,
+    PRICE_UNKNOWN,
+    SAMPLE,
+    counted,
+    dollars,
+    percent,
+)
+from hf_ledger.cli.options import Asked, Format
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Columns that hold JSON, which JSON output gives as objects.
+NESTED = frozenset({"link_where", "prices_used"})
+
+MONEY = frozenset(
+    {"cost", "list_cost", "billed_cost", "cost_after", "difference", "amount", "per_call", "usd"}
+)
+SHARES = frozenset({"share"})
+
+#: A pipe has no width of its own, and a cut figure is a wrong one.
+PIPE_WIDTH = 200
+
+Row = dict[str, Any]
+
+
+def write(
+    asked: Asked,
+    question: str,
+    table: pa.Table,
+    *,
+    title: str,
+    columns: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+    **further: Any,
+) -> None:
+    """Write an answer to standard output in the format asked for.
+
+    `columns` are those shown to people; `notes` stand below their table; `further` are objects of
+    the JSON shape beside `rows`.
+    """
+    if asked.format is Format.json:
+        write_json(asked, question, table, further)
+    elif asked.format is Format.csv:
+        write_csv(table)
+    else:
+        write_table(asked, table, title, columns or table.column_names, notes)
+
+
+def write_json(asked: Asked, question: str, table: pa.Table, further: Mapping[str, Any]) -> None:
+    scope = asked.scope
+    answer = {
+        "question": question,
+        "period": {"since": scope.since, "until": scope.until, "zone": scope.zone},
+        "origins": list(scope.origins),
+        "where": {name: list(values) for name, values in scope.where.items()},
+        **further,
+        "rows": [unnested(row) for row in table.to_pylist()],
+    }
+    print(json.dumps(answer, default=as_text, ensure_ascii=False, indent=2))
+
+
+def unnested(row: Row) -> Row:
+    return {
+        name: json.loads(value) if name in NESTED and value is not None else value
+        for name, value in row.items()
+    }
+
+
+def as_text(value: Any) -> str:
+    """Money, times and ids as text; anything else is a mistake of ours."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
+
+
+def write_csv(table: pa.Table) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for row in table.to_pylist():
+        writer.writerow([field(value) for value in row.values()])
+
+
+def field(value: Any) -> Any:
+    if isinstance(value, Decimal | datetime | date):
+        return as_text(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def write_table(
+    asked: Asked, table: pa.Table, title: str, columns: Sequence[str], notes: Sequence[str]
+) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    console.print(Text(f"{title}, {asked.label} ({asked.scope.zone})", style="bold"))
+    for line in labels(asked):
+        console.print(Text(line, style="yellow"))
+    console.print(grid(table, columns) if table.num_rows else Text("No calls match."))
+    for note in notes:
+        console.print(Text(note, style="dim"))
+
+
+def labels(asked: Asked) -> list[str]:
+    """What must stand over figures that are not the user's own."""
+    said = {"sample": SAMPLE, "practice": PRACTICE}
+    return [said[origin] for origin in asked.scope.origins if origin in said]
+
+
+def grid(table: pa.Table, columns: Sequence[str]) -> Any:
+    """A rich table; user text is plain text there, never markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    rows = table.select(list(columns)).to_pylist()
+    for name in columns:
+        right = any(isinstance(row[name], int | float | Decimal) for row in rows)
+        drawn.add_column(
+            name.replace("_", " "), justify="right" if right else "left", overflow="fold"
+        )
+    for row in rows:
+        drawn.add_row(*(Text(cell(name, value)) for name, value in row.items()))
+    return drawn
+
+
+def cell(name: str, value: Any) -> str:
+    """One value for people."""
+    if name in MONEY:
+        return dollars(value)
+    if name in SHARES:
+        return percent(value, 1)
+    return "–" if value is None else plain(value)
+
+
+def plain(value: Any) -> str:
+    """A value without a unit of its own: numbers with thousands, times to the second."""
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return value.isoformat(" ", "seconds") if isinstance(value, datetime) else str(value)
+
+
+def money_notes(totals: Mapping[str, Any]) -> list[str]:
+    """The total with what it covers, in the words of every page."""
+    covered = coverage(totals)
+    total = dollars(totals["cost"])
+    if totals["cost"] is not None and not covered.complete:
+        total = f"at least {total}"
+    lines = [f"{ESTIMATE}: {total} for {counted(totals['calls'], 'call')}."]
+    if covered.per_call:
+        lines.append(priced_line(covered.calls_share, covered.tokens_share, covered.unpriced))
+    return [*lines, list_line(totals["price_list_at"]), NO_ENDPOINT_HOURS]
+
+
+def priced_line(calls: float | None, tokens: float | None, unpriced: int) -> str:
+    line = f"Priced: {percent(calls)} of calls"
+    line += f", {percent(tokens)} of tokens" if tokens is not None else ""
+    if not unpriced:
+        return f"{line}."
+    have = "has" if unpriced == 1 else "have"
+    are = "is" if unpriced == 1 else "are"
+    return f"{line}; {counted(unpriced, 'call')} {have} no known price and {are} not in this total."
+
+
+def list_line(captured: datetime | None) -> str:
+    if captured is None:
+        return f"No price list in this ledger: {PRICE_UNKNOWN}."
+    return f"At the price list of {captured.day} {captured:%b %Y}."

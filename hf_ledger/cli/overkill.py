@@ -1,0 +1,16 @@
+"""`hf-ledger overkill`: work done by models two or more classes too big."""
+
+from __future__ import annotations
+
+from hf_ledger.cli.options import Asked, shared
+from hf_ledger.cli.output import write
+
+NOTE = "By rule from task and length, not by test: an observation, no proof that smaller suffices."
+
+
+@shared
+def overkill(asked: Asked) -> None:
+    """Calls answered by models two or more size classes above the smallest suitable one."""
+    with asked.asking() as ask:
+        table = ask("overkill", asked.scope)
+    write(asked, "overkill", table, title="Overkill", notes=[NOTE])
