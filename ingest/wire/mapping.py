@@ -33,12 +33,28 @@ _ENTRY = msgspec.json.Decoder(_Entry)
 def read_mapping(url: str, body: bytes, ts: int) -> list[RouteSeen]:
     """Routes in the reply to a look-up of one model or of a list of models; `ts` in µs UTC.
 
-    Both forms of the mapping are read: an object by provider, and a list with `provider` inside. A
-    model's own pipeline tag is the task of its serverless route.
+    Both forms of the mapping are read: an object by provider, and a list with `provider` inside.
     """
+    return [
+        route for name, model in _models(url, body) for route in _routes_of(name, model, ts)
+    ]
+
+
+def read_tasks(url: str, body: bytes) -> dict[str, str]:
+    """The task of each model in the reply, by the model's own pipeline tag."""
+    tags = {name: raw.text(model.pipeline_tag) for name, model in _models(url, body)}
+    return {name: task_name(tag) for name, tag in tags.items() if tag}
+
+
+def _models(url: str, body: bytes) -> Iterator[tuple[str, _Model]]:
     asked = _model_of_url(url)
-    found = raw.items(body) if raw.start(body) == b"[" else [body]
-    return [route for model in found for route in _routes_of(model, asked, ts)]
+    for each in raw.items(body) if raw.start(body) == b"[" else [body]:
+        model = raw.decode(_MODEL, each)
+        if model is None:
+            continue
+        name = raw.text(model.id) or raw.text(model.modelId) or asked
+        if name:
+            yield name, model
 
 
 def _model_of_url(url: str) -> str | None:
@@ -46,17 +62,7 @@ def _model_of_url(url: str) -> str | None:
     return "/".join(parts[2:4]) if parts[:2] == ("api", "models") and len(parts) > 2 else None
 
 
-def _routes_of(body: bytes | Raw, asked: str | None, ts: int) -> Iterator[RouteSeen]:
-    model = raw.decode(_MODEL, body)
-    if model is None:
-        return
-    name = raw.text(model.id) or raw.text(model.modelId) or asked
-    if not name:
-        return
-    if tag := raw.text(model.pipeline_tag):
-        yield RouteSeen(
-            ts=ts, model=name, provider="hf-inference", provider_model=name, task=task_name(tag)
-        )
+def _routes_of(name: str, model: _Model, ts: int) -> Iterator[RouteSeen]:
     for provider, entry in _entries(model.inferenceProviderMapping):
         if wire_id := raw.text(entry.providerId):
             task = raw.text(entry.task)
@@ -86,13 +92,20 @@ class Routes:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], RouteSeen] = {}
+        self._tags: dict[str, str] = {}
+
+    def read(self, url: str, body: bytes, ts: int) -> list[RouteSeen]:
+        """Learn all that a look-up's reply says; the routes in it, to be kept."""
+        self._tags.update((name.lower(), task) for name, task in read_tasks(url, body).items())
+        routes = read_mapping(url, body, ts)
+        for route in routes:
+            self.learn(route)
+        return routes
 
     def learn(self, route: RouteSeen) -> None:
         """Remember a route under each spelling that may stand on the wire."""
         for spelling in _spellings(route.provider_model):
-            known = self._seen.get((route.provider, spelling))
-            if known is None or route.task is not None or known.model != route.model:
-                self._seen[route.provider, spelling] = route
+            self._seen[route.provider, spelling] = route
 
     def model_of(self, provider: str | None, provider_model: str | None) -> str | None:
         """The Hugging Face id behind a provider's own, or None where no look-up told."""
@@ -102,7 +115,11 @@ class Routes:
     def task_of(self, provider: str | None, provider_model: str | None) -> str | None:
         """The task that provider serves the model for, or None where no look-up told."""
         route = self._find(provider, provider_model)
-        return route.task if route else None
+        if route is not None and route.task is not None:
+            return route.task
+        # Serverless inference runs the model's own pipeline, whatever the mapping holds.
+        own = provider_model if provider == "hf-inference" else None
+        return self._tags.get(own.lower()) if own else None
 
     def _find(self, provider: str | None, provider_model: str | None) -> RouteSeen | None:
         if not provider or not provider_model:

@@ -1,0 +1,156 @@
+"""Recorded exchanges become calls by the same readers as live ones."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hf_ledger.ingest.call import Call, Line
+from hf_ledger.ingest.doors.imports.explain import explain
+from hf_ledger.ingest.doors.imports.recordings import GIVE_UP_AFTER, Exchange, Rejected
+from hf_ledger.ingest.fingerprint import HashKey, fingerprint
+from hf_ledger.ingest.wire.exchange import Aside, WireSettings
+from hf_ledger.ingest.wire.mapping import Routes
+from hf_ledger.ingest.wire.reply import ReplyReader, fail
+from hf_ledger.ingest.wire.request import read_request
+
+#: The kind of source inside call ids: another kind of import may use the same external ids.
+SOURCE = "exchanges"
+
+
+@dataclass
+class Imported:
+    """What one file brought: calls with their span (µs UTC), the rest by reason, bad lines."""
+
+    calls: int = 0
+    first: int | None = None
+    last: int | None = None
+    routes: int = 0
+    asides: Counter[str] = field(default_factory=Counter)
+    rejected: list[Rejected] = field(default_factory=list)
+    given_up: bool = False  # the file is of another kind
+
+    @property
+    def exchanges(self) -> int:
+        """Lines that were an exchange, call or not."""
+        return self.calls + self.asides.total()
+
+
+def call_id_of(source: str, external_id: str) -> str:
+    """UUIDv8 of (source, external id): the same exchange has the same id in every import."""
+    digest = hashlib.sha256(f"hf-ledger import\0{source}\0{external_id}".encode()).digest()
+    number = int.from_bytes(digest[:16], "big")
+    number &= ~(0xF << 76) & ~(0x3 << 62)
+    return str(uuid.UUID(int=number | (0x8 << 76) | (0x2 << 62)))
+
+
+class Importer:
+    """Reads files one after the other; what look-ups taught in one counts in the next.
+
+    `write` takes each line for the spool, `explained` one object an exchange, call or not.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Line], object],
+        settings: WireSettings,
+        key: HashKey | None = None,
+        explained: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
+        self._write = write
+        self._settings = settings
+        self._key = key
+        self._explained = explained
+        self._routes = Routes()
+        self._occurrences: Counter[str] = Counter()
+
+    def read(self, lines: Iterable[Exchange | Rejected]) -> Imported:
+        """Import one file's lines; stops early where the file is clearly of another kind."""
+        done = Imported()
+        for line in lines:
+            if isinstance(line, Exchange):
+                self._take(line, done)
+                continue
+            done.rejected.append(line)
+            if not done.exchanges and len(done.rejected) >= GIVE_UP_AFTER:
+                done.given_up = True
+                break
+        return done
+
+    def _take(self, exchange: Exchange, done: Imported) -> None:
+        said = read_exchange(exchange, self._settings, self._routes)
+        if isinstance(said, Call):
+            if exchange.ts is None:
+                done.rejected.append(Rejected(exchange.line, "no recorded_at and no committed_at"))
+                return
+            self._keep_call(said, exchange, exchange.ts, done)
+        else:
+            self._keep_aside(said, exchange, done)
+        if self._explained is not None:
+            self._explained({"id": exchange.id, **explain(said)})
+
+    def _keep_call(self, call: Call, exchange: Exchange, ts: int, done: Imported) -> None:
+        call.external_id = exchange.id or self._position_id(exchange)
+        call.call_id = call_id_of(SOURCE, call.external_id)
+        call.ts = ts
+        if exchange.whole:
+            content_type = exchange.request_headers.get("content-type", "")
+            fingerprint(call, exchange.request_body, content_type, self._key)
+        self._write(call)
+        done.calls += 1
+        done.first = ts if done.first is None else min(done.first, ts)
+        done.last = ts if done.last is None else max(done.last, ts)
+
+    def _position_id(self, exchange: Exchange) -> str:
+        """An exchange without an id is known by where and when, and by how often that came before.
+
+        Not by its content: a plain hash of a prompt could be guessed back.
+        """
+        headers = exchange.response_headers
+        parts = (exchange.method, exchange.url, exchange.ts, headers.get("x-request-id"))
+        digest = hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:32]
+        self._occurrences[digest] += 1
+        return f"{digest}-{self._occurrences[digest]}"
+
+    def _keep_aside(self, said: Aside | None, exchange: Exchange, done: Imported) -> None:
+        reason = said.reason if said else "unknown_host"
+        done.asides[reason] += 1
+        if reason != "mapping" or exchange.status != 200:
+            return
+        for route in self._routes.read(exchange.url, exchange.response_body, exchange.ts or 0):
+            if exchange.ts is not None:
+                self._write(route)
+                done.routes += 1
+
+
+def read_exchange(
+    exchange: Exchange, settings: WireSettings, routes: Routes
+) -> Call | Aside | None:
+    """The finished call, or why there is none; durations stay unknown, recordings have none."""
+    said = read_request(
+        exchange.method,
+        exchange.url,
+        exchange.request_headers,
+        exchange.request_body,
+        settings,
+        routes=routes,
+    )
+    if not isinstance(said, Call):
+        return said
+    said.source, said.origin = "import", "import"
+    if exchange.status is None:
+        fail(said, "connection", 0, _no_clock)
+    else:
+        reader = ReplyReader(said, exchange.status, exchange.response_headers, 0, _no_clock)
+        reader.feed(exchange.response_body)
+        reader.finish("complete")
+    said.latency_ms = said.ttft_ms = None
+    return said
+
+
+def _no_clock() -> int:
+    return 0
