@@ -1,0 +1,157 @@
+"""The place where calls are seen: one method of each client class of httpx and httpx2.
+
+`_send_single_request` sees every attempt, redirects and failures too. It is private, so a test pins
+it for the versions we support; where it is missing the public `send` is wrapped, which still sees
+every call but not the parts of a redirect.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from hf_ledger.ingest.doors.hook.flight import Trip
+from hf_ledger.ingest.doors.hook.tees import Tees, tees_for
+
+LIBRARIES = ("httpx", "httpx2")
+PRIVATE, PUBLIC = "_send_single_request", "send"
+
+#: Marks a function as ours; `alias_httpx()` gives one class two names.
+MARK = "_hf_ledger_original"
+
+Begin = Callable[[Any], Trip | None]
+
+
+class Door(NamedTuple):
+    """What the wrappers need: how a trip begins, and the guard around all of it."""
+
+    begin: Begin
+    shield: Any  # Shield
+
+
+def hook_library(library: ModuleType, door: Door) -> str | None:
+    """Wrap both clients of this library; gives the method's name, None where there is none."""
+    tees = tees_for(library, door.shield)
+    name = method_of(library.Client)
+    if name is None or hasattr(getattr(library.Client, name), MARK):
+        return name
+    for owner, wrap in ((library.Client, _sync), (library.AsyncClient, _async)):
+        original = getattr(owner, name)
+        wrapper = wrap(original, door, tees)
+        setattr(wrapper, MARK, original)
+        setattr(owner, name, wrapper)
+    return name
+
+
+def method_of(client: type) -> str | None:
+    """The method to wrap: the private one, else the public one."""
+    return next((name for name in (PRIVATE, PUBLIC) if hasattr(client, name)), None)
+
+
+def unhook_library(library: ModuleType) -> None:
+    """Put the originals back, where nobody has wrapped them since."""
+    for owner in (library.Client, library.AsyncClient):
+        for name in (PRIVATE, PUBLIC):
+            original = getattr(getattr(owner, name, None), MARK, None)
+            if original is not None:
+                setattr(owner, name, original)
+
+
+def _sync(original: Callable[..., Any], door: Door, tees: Tees) -> Callable[..., Any]:
+    begin, shield, tee = door.begin, door.shield, tees.sync
+
+    @functools.wraps(original)
+    def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        trip = shield(begin, request)
+        if trip is None:
+            return original(self, request, *args, **kwargs)
+        response = None
+        try:
+            response = original(self, request, *args, **kwargs)
+        finally:
+            if response is None:
+                shield(trip.failed, sys.exception())
+        if not shield(trip.answered, response, tee):
+            trip.abandon()
+        return response
+
+    return send
+
+
+def _async(
+    original: Callable[..., Awaitable[Any]], door: Door, tees: Tees
+) -> Callable[..., Awaitable[Any]]:
+    begin, shield, tee = door.begin, door.shield, tees.asynchronous
+
+    @functools.wraps(original)
+    async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        trip = shield(begin, request)
+        if trip is None:
+            return await original(self, request, *args, **kwargs)
+        response = None
+        try:
+            response = await original(self, request, *args, **kwargs)
+        finally:
+            if response is None:
+                shield(trip.failed, sys.exception())
+        if not shield(trip.answered, response, tee):
+            trip.abandon()
+        return response
+
+    return send
+
+
+class Later(MetaPathFinder):
+    """Hooks a client library the moment a program imports it; it finds nothing by itself."""
+
+    def __init__(self, hooking: Callable[[ModuleType], object]) -> None:
+        self._hooking = hooking
+        self._looking = False
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in LIBRARIES or self._looking:
+            return None
+        self._looking = True
+        try:
+            spec = find_spec(fullname)
+        finally:
+            self._looking = False
+        if spec is not None and spec.loader is not None:
+            self._hook_after(spec.loader)
+        return spec
+
+    def _hook_after(self, loader: Any) -> None:
+        """Let the loader run the module first; the loader itself stays what it is."""
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            vars(loader).pop("exec_module", None)
+            execute(module)
+            self._hooking(module)
+
+        loader.exec_module = exec_module
+
+
+def hook_now_or_later(hooking: Callable[[ModuleType], object]) -> None:
+    """Hook the libraries that are here, and the others when they come."""
+    for name in LIBRARIES:
+        if name in sys.modules:
+            hooking(sys.modules[name])
+    if not any(isinstance(finder, Later) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Later(hooking))
+
+
+def unhook_all() -> None:
+    """Undo both: wrapped methods and the wait for imports."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Later)]
+    for name in LIBRARIES:
+        if name in sys.modules:
+            unhook_library(sys.modules[name])

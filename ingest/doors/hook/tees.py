@@ -1,0 +1,100 @@
+"""Streams that let a reply pass unchanged and show it to the recorder."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from hf_ledger.ingest.doors.hook.flight import Trip
+from hf_ledger.ingest.doors.hook.shield import Shield
+
+
+class Tees(NamedTuple):
+    """The wrappers for one client library; its responses accept only its own kinds of stream."""
+
+    sync: type[Any]
+    asynchronous: type[Any]
+
+
+def tees_for(library: ModuleType, shield: Shield) -> Tees:
+    """Wrapper classes that derive from this library's stream classes."""
+    return Tees(
+        _sync_tee(library.SyncByteStream, shield), _async_tee(library.AsyncByteStream, shield)
+    )
+
+
+class _Tee:
+    """What both kinds share: the wrapped stream, and an end when nobody reads on."""
+
+    def __init__(self, stream: Any, trip: Trip, shield: Shield) -> None:
+        self._hf_stream = stream
+        self._hf_trip = trip
+        self._hf_shield = shield
+
+    @property
+    def elapsed(self) -> Any:
+        # The client's own stream keeps the time the exchange took.
+        return self._hf_stream.elapsed
+
+    def __del__(self) -> None:
+        self._hf_shield(self._hf_trip.over, GeneratorExit())
+
+    def _hf_read(self, complete: bool) -> None:
+        """Reading ended: at the end, or by the error under way."""
+        self._hf_shield(self._hf_trip.over, None if complete else sys.exception())
+
+    def _hf_left(self) -> None:
+        """Closed early. An error that the caller is handling meanwhile is not the reply's."""
+        error = sys.exception()
+        given_up = isinstance(error, CancelledError | KeyboardInterrupt)
+        self._hf_shield(self._hf_trip.over, error if given_up else GeneratorExit())
+
+
+def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:
+    class SyncTee(_Tee, base):  # type: ignore[misc]
+        def __init__(self, stream: Any, trip: Trip) -> None:
+            super().__init__(stream, trip, shield)
+
+        def __iter__(self) -> Iterator[bytes]:
+            feed, complete = self._hf_trip.feed, False
+            try:
+                for chunk in self._hf_stream:
+                    shield(feed, chunk)
+                    yield chunk
+                complete = True
+            finally:
+                self._hf_read(complete)
+
+        def close(self) -> None:
+            self._hf_left()
+            self._hf_stream.close()
+
+    return SyncTee
+
+
+def _async_tee(base: type[Any], shield: Shield) -> type[Any]:
+    class AsyncTee(_Tee, base):  # type: ignore[misc]
+        def __init__(self, stream: Any, trip: Trip) -> None:
+            super().__init__(stream, trip, shield)
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            feed, complete = self._hf_trip.feed, False
+            inner = self._hf_stream.__aiter__()
+            try:
+                async for chunk in inner:
+                    shield(feed, chunk)
+                    yield chunk
+                complete = True
+            finally:
+                self._hf_read(complete)
+                if hasattr(inner, "aclose"):
+                    await inner.aclose()
+
+        async def aclose(self) -> None:
+            self._hf_left()
+            await self._hf_stream.aclose()
+
+    return AsyncTee

@@ -1,0 +1,77 @@
+"""Labels across threads: before Python 3.14 a new thread sees no context variable.
+
+`ThreadPoolExecutor.submit` and `Thread.start` are wrapped once; where no label is set they do what
+they always did.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from hf_ledger.ingest.doors.hook.labels import NONE, carry, current
+
+_MARK = "_hf_ledger_original"
+
+
+def carry_labels() -> None:
+    """Wrap both ways into a thread; doing it twice changes nothing."""
+    if not hasattr(ThreadPoolExecutor.submit, _MARK):
+        _replace(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
+    if not hasattr(threading.Thread.start, _MARK):
+        _replace(threading.Thread, "start", _starting(threading.Thread.start))
+
+
+def leave_threads_alone() -> None:
+    """Put back what was there, unless somebody else has wrapped it since."""
+    for owner, name in ((ThreadPoolExecutor, "submit"), (threading.Thread, "start")):
+        original = getattr(getattr(owner, name), _MARK, None)
+        if original is not None:
+            setattr(owner, name, original)
+
+
+def _replace(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
+    setattr(wrapper, _MARK, getattr(owner, name))
+    setattr(owner, name, wrapper)
+
+
+def _submitting(original: Callable[..., Future[Any]]) -> Callable[..., Future[Any]]:
+    @functools.wraps(original)
+    def submit(
+        self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future[Any]:
+        if current.get() is NONE:
+            return original(self, fn, *args, **kwargs)
+        carried = carry(fn)
+        # A worker started here serves other callers later: it must not start with our labels.
+        token = current.set(NONE)
+        try:
+            return original(self, carried, *args, **kwargs)
+        finally:
+            current.reset(token)
+
+    return submit
+
+
+def _starting(original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def start(self: threading.Thread) -> None:
+        if current.get() is not NONE and "run" not in vars(self):
+            _run_with_labels(self)
+        original(self)
+
+    return start
+
+
+def _run_with_labels(thread: threading.Thread) -> None:
+    carried = carry(thread.run)
+
+    def run() -> None:
+        # Taken off first, else thread and function would keep each other alive.
+        del thread.__dict__["run"]
+        carried()
+
+    thread.run = run  # type: ignore[method-assign]
