@@ -107,6 +107,10 @@ class Collected:
     unpriced_by_error: int = 0
     segments: dict[str, int] = field(default_factory=dict)
 
+    def __bool__(self) -> bool:
+        """Whether anything in the ledger changed."""
+        return bool(self.segments or self.lost)
+
 
 def collect(ledger: Ledger, places: Places) -> Collected:
     """Bring everything that whole lines in the spool say into the ledger, then what was lost.

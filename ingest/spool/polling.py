@@ -83,7 +83,7 @@ class CollectorThread(threading.Thread):
         brought = collect(self._ledger, self._places)
         # Only after success: what a failed round saw must be looked at again.
         self._seen, self._surveyed = found, now
-        if brought.segments or brought.lost:
+        if brought:
             self.health.last_collected = datetime.now(UTC)
             if self._collected:
                 self._collected(brought)
