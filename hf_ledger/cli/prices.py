@@ -1,0 +1,154 @@
+"""`hf-ledger prices`: the list prices that calls are priced with, from the ledger or as shipped."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hf_ledger.cli.options import Format, Shape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="The price list and its history."
+)
+
+COLUMNS = ("provider", "model", "kind", "usd", "per_units", "valid_from", "valid_to", "source")
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Hugging Face model id.")]
+OptionalModel = Annotated[
+    str | None, typer.Argument(metavar="[MODEL]", help="Hugging Face model id; all without one.")
+]
+
+Row = dict[str, Any]
+
+
+@app.command()
+def show(model: OptionalModel = None, output: Shape = Format.table) -> None:
+    """Prices that hold now, by provider; a price no longer in the latest list is left out."""
+    now = datetime.now(UTC)
+    rows, listed = known(model)
+    held = [row for row in rows if row["valid_from"] <= now and holds_on(row["valid_to"], now)]
+    written("show", sorted(held, key=lambda row: (row["model"], row["provider"])), listed, output)
+
+
+@app.command()
+def history(model: Model, output: Shape = Format.table) -> None:
+    """Every price a model has had, oldest first, by provider."""
+    rows, listed = known(model)
+    order = sorted(rows, key=lambda row: (row["provider"], row["valid_from"], row["kind"]))
+    written("history", order, listed, output)
+
+
+def holds_on(end: datetime | None, now: datetime) -> bool:
+    return end is None or now < end
+
+
+def known(model: str | None) -> tuple[list[Row], datetime | None]:
+    """Prices of a model (or all) and when the latest list was captured; ours or the shipped ones.
+
+    Raises `Usage` with near names for a model that has no price in any list.
+    """
+    from hf_ledger.ingest.places import Places
+
+    places = Places.default()
+    rows, listed = from_ledger(places, model) if places.ledger.exists() else shipped(model)
+    if model and not rows:
+        raise no_price(model)
+    return rows, listed
+
+
+def from_ledger(places: Any, model: str | None) -> tuple[list[Row], datetime | None]:
+    from hf_ledger.cli.options import connected
+
+    with connected(places) as ask:
+        health = {row["name"]: row["value"] for row in ask("health").to_pylist()}
+        rows = ask("route_prices", model=model).select(list(COLUMNS)).to_pylist()
+    at = health.get("price_list_at")
+    return rows, datetime.fromisoformat(at) if at else None
+
+
+def shipped(model: str | None) -> tuple[list[Row], datetime]:
+    from hf_ledger.ingest.catalogue.prices import of_model, shipped_list_at, shipped_prices
+
+    prices = of_model(shipped_prices(), model) if model else shipped_prices()
+    return [{name: getattr(price, name) for name in COLUMNS} for price in prices], shipped_list_at()
+
+
+def no_price(model: str) -> Exception:
+    from difflib import get_close_matches
+
+    from hf_ledger.ingest.catalogue.prices import shipped_prices
+    from hf_ledger.ingest.errors import Usage
+
+    spelled = {price.model.lower(): price.model for price in shipped_prices()}
+    near = [spelled[each] for each in get_close_matches(model.lower(), spelled, n=3)]
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    return Usage(f"no price of {model!r} is in any list: its calls are price unknown.{hint}")
+
+
+def written(question: str, rows: list[Row], listed: datetime | None, output: Format) -> None:
+    from hf_ledger.cli.output import as_text, write_csv
+
+    if output is Format.json:
+        answer = {"question": f"prices {question}", "list_at": listed, "rows": rows}
+        print(json.dumps(answer, default=as_text, ensure_ascii=False, indent=2))
+    elif output is Format.csv:
+        write_csv(table_of(rows))
+    else:
+        print_table(rows, listed)
+
+
+def table_of(rows: list[Row]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({name: [row[name] for row in rows] for name in COLUMNS})
+
+
+def print_table(rows: list[Row], listed: datetime | None) -> None:
+    """One line a version of a route's price, its kinds side by side."""
+    import pyarrow as pa
+    from rich.console import Console
+
+    from hf_ledger.cli.output import PIPE_WIDTH, grid
+    from hf_ledger.ingest.catalogue.prices import age_of_list
+
+    lines = versions(rows)
+    console = Console(highlight=False)
+    console.width = console.width if console.is_terminal else PIPE_WIDTH
+    console.print(grid(pa.Table.from_pylist(lines), list(lines[0])) if lines else "No price holds.")
+    if listed:
+        console.print(f"List prices in USD, {age_of_list(listed, datetime.now(UTC))}.")
+
+
+def versions(rows: list[Row]) -> list[Row]:
+    """For people: provider, model, price, since, until, source."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = (row["provider"], row["model"], row["valid_from"], row["valid_to"])
+        line = found.setdefault(
+            key,
+            {
+                "provider": row["provider"],
+                "model": row["model"],
+                "price": "",
+                "since": day(row["valid_from"]),
+                "until": day(row["valid_to"]),
+                "source": row["source"],
+            },
+        )
+        line["price"] += (", " if line["price"] else "") + priced(row)
+    return list(found.values())
+
+
+def priced(row: Row) -> str:
+    """As "$0.13 per 1,000,000 input tokens"."""
+    units = f"{row['per_units']:,} " if row["per_units"] != 1 else ""
+    return f"${row['usd'].normalize():f} per {units}{row['kind'].replace('_', ' ')}"
+
+
+def day(moment: datetime | None) -> str | None:
+    return f"{moment:%Y-%m-%d}" if moment else None
