@@ -20,7 +20,9 @@ MILLIONS = re.compile(rf"(?<![a-z0-9.]){NUMBER}m(?![a-z0-9])")
 TRILLIONS = re.compile(r"(?<=-)(\d+(?:\.\d+)?)t(?![a-z0-9])")
 
 #: Parts of another model, whose name they carry: their own size is not in it.
-PARTS = re.compile(r"eagle|drafter|draft|speculator|medusa|[-_]mtp|lora|adapter|mmproj|controlnet")
+PARTS = re.compile(
+    r"eagle|draft|speculator|medusa|[-_]mtp|(?<![a-z])lora|adapter|mmproj|controlnet|tiny-random"
+)
 #: "1M" and "4m" are context lengths far oftener than sizes.
 SMALLEST_MILLIONS = 5.0
 SAME_WITHIN = 1.35
@@ -41,9 +43,14 @@ UNNAMED = NamedSize(None)
 def named_size(model: str) -> NamedSize:
     """Read a model id's numbers. Unknown is better than wrong: parts, contradictions give None."""
     name = model.lower().rpartition("/")[2]
-    if PARTS.search(name):
+    if is_part(model):
         return UNNAMED
     return mixture(name) or dense(name) or UNNAMED
+
+
+def is_part(model: str) -> bool:
+    """Whether the name is of a drafter, an adapter and the like."""
+    return bool(PARTS.search(model.lower()))
 
 
 def mixture(name: str) -> NamedSize | None:

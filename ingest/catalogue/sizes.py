@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-from hf_ledger.ingest.catalogue.names import SAME_WITHIN, NamedSize, named_size
+from hf_ledger.ingest.catalogue.names import SAME_WITHIN, NamedSize, is_part, named_size
 
 Family = Literal["llm", "encoder", "other"]
 SizeClass = Literal["small", "medium", "large", "xl"]
@@ -192,10 +192,9 @@ def size_by_name(model: str, plain: str, task: str | None, family: Family | None
 
 
 def architecture_of(plain: str) -> Architecture | None:
-    name = plain.lower()
-    if re.search(r"eagle|draft|speculator|lora|adapter|controlnet", name):
+    if is_part(plain):
         return None
-    return next((each for each in architectures() if each.pattern.search(name)), None)
+    return next((each for each in architectures() if each.pattern.search(plain.lower())), None)
 
 
 def agrees(known: NamedSize, named: NamedSize) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from hf_ledger.ingest.call import Call
-from hf_ledger.ingest.doors.sample.company import ENDPOINT, TEAMS, Route, Service, Team
+from hf_ledger.ingest.doors.sample.company import ENDPOINT, Route, Service, Team, company
 from hf_ledger.ingest.doors.sample.fates import FATES, Fate, fates
 from hf_ledger.ingest.doors.sample.shapes import draw
 from hf_ledger.ingest.doors.sample.traffic import Period, arrivals
@@ -51,7 +51,7 @@ class Columns:
 
 def sample_calls(seed: int, calls: int, period: Period) -> Iterator[Call]:
     """Exactly `calls` calls; the same seed, number and period give the same calls."""
-    services = [(team, service) for team in TEAMS for service in team.services]
+    services = [(team, service) for team in company().teams for service in team.services]
     sizes = apportioned(calls, [service.share for _, service in services])
     for number, ((team, service), size) in enumerate(zip(services, sizes, strict=True)):
         rng = np.random.default_rng([seed, number])
@@ -166,7 +166,7 @@ def times(
     if service.kind == "image":
         return np.zeros(size), rng.lognormal(np.log(3100), 0.3, size), np.zeros(size)
     if service.compute:
-        compute = rng.lognormal(np.log(service.compute[1]), 0.35, size)
+        compute = rng.lognormal(np.log(service.compute.seconds), 0.35, size)
         return np.zeros(size), compute * 1000 + rng.lognormal(np.log(70), 0.4, size), compute
     first = np.array([each.first_ms for each in service.routes])[route]
     speed = np.array([each.tokens_per_second for each in service.routes])[route]
@@ -228,7 +228,7 @@ def answered(call: Call, service: Service, columns: Columns, index: int) -> Call
     if service.kind == "image":
         call.images = 1
     elif service.compute:
-        computed(call, service.compute[0], columns, index)
+        computed(call, service.compute.type, columns, index)
     else:
         counted(call, columns, index)
     return call

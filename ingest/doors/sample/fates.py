@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hf_ledger.ingest.call import ErrorKind, Outcome
-from hf_ledger.ingest.doors.sample.company import OUTAGE_PROVIDER, Service
+from hf_ledger.ingest.doors.sample.company import Service, company
 from hf_ledger.ingest.doors.sample.traffic import Micros, Period
 
 
@@ -70,6 +70,6 @@ def fates(
     if service.routes[0].provider == "hf-inference":
         found[chance > 1 - LOADING_SHARE] = FATES.index(LOADING)
     begin, end = period.outage
-    down = (providers == OUTAGE_PROVIDER) & (starts >= begin) & (starts < end)
+    down = (providers == company().outage.provider) & (starts >= begin) & (starts < end)
     found[down & (rng.random(size) < OUTAGE_SHARE)] = FATES.index(OVERLOADED)
     return found

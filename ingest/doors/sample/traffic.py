@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from hf_ledger.ingest.doors.sample.company import OUTAGE, Service, Team
+from hf_ledger.ingest.doors.sample.company import Service, Team, company
 
 Micros = npt.NDArray[np.int64]
 HOUR = 3_600_000_000
@@ -39,16 +39,16 @@ class Period:
     @property
     def outage(self) -> tuple[int, int]:
         """First and last microsecond of the provider's bad morning."""
-        share, hours = OUTAGE
-        begin = self.start + int(self.days * share) * 24 * HOUR + 8 * HOUR
-        return begin, begin + hours * HOUR
+        outage = company().outage
+        begin = self.start + int(self.days * outage.at) * 24 * HOUR + 8 * HOUR
+        return begin, begin + outage.hours * HOUR
 
 
 def weights(rng: np.random.Generator, team: Team, service: Service, period: Period) -> np.ndarray:
     """Expected share of each UTC hour of the period, unnormalised."""
     zone = ZoneInfo(team.zone)
     clock = [(period.since + timedelta(hours=h)).astimezone(zone) for h in range(period.hours)]
-    profile = service.hours or team.hours
+    profile = company().hours[service.hours or team.hours]
     shape = np.array([profile[local.hour] for local in clock], dtype=float)
     shape *= [team.weekend if local.isoweekday() > 5 else 1.0 for local in clock]
     passed = np.arange(period.hours) / period.hours
@@ -65,10 +65,9 @@ def events(shape: np.ndarray, service: Service, passed: np.ndarray, period: Peri
         since = (passed - service.begins) * period.days
         shape = shape * np.clip(since / 14, 0, 1)
     if service.spike:
-        share, times = service.spike
-        day = int(period.days * share)
+        day = int(period.days * service.spike.at)
         shape = shape.copy()
-        shape[day * 24 : day * 24 + 24] *= times
+        shape[day * 24 : day * 24 + 24] *= service.spike.times
     return shape
 
 
