@@ -160,7 +160,7 @@ def recommendations(rows: Sequence[Row]) -> list[Row]:
         if row["section"] == "overkill"
     ]
     sentences += [(peak_sentence(row), row["calls"], None) for row in peaks(rows)[:1]]
-    if not moves:
+    if peaks(rows) and not moves:
         sentences.insert(0, (NOTHING, 0, None))
     return [
         line("recommendation", str(number), calls, amount=amount, sentence=sentence)

@@ -71,8 +71,9 @@ def smaller(move: Row) -> str:
     return (
         f"{counted(move['calls'], 'call')} on {move['from_model']} at {move['from_provider']} "
         f"would suit a {move['suitable_class']} model by task and length. The same tokens on "
-        f"{move['to_model']} at {move['to_provider']} list for {dollars(move['cost_after'])} "
-        f"instead of {dollars(move['cost'])}: {dollars(move['difference'])} less, untested."
+        f"{move['to_model']} ({move['to_class']}) at {move['to_provider']} "
+        f"list for {dollars(move['cost_after'])} instead of {dollars(move['cost'])}: "
+        f"{dollars(move['difference'])} less, untested."
     )
 
 

@@ -1,4 +1,4 @@
-"""Rounding that keeps the parts equal to the whole: largest remainder, for tables of rounded money."""
+"""Rounding that keeps parts equal to their whole: largest remainder, for tables of money."""
 
 from __future__ import annotations
 

@@ -18,10 +18,13 @@ COLUMNS = ("calls", "input_tokens", "output_tokens", "cost", "priced_calls")
 
 def sizes(cursor: duckdb.DuckDBPyConnection, scope: Scope, by: Sequence[str] = ()) -> pa.Table:
     """A row for each size class met (NULL: unknown), small to xl, then by further dimensions."""
+    import pyarrow as pa
+
     keys = unrepeated(("size_class", *unrepeated(by)))
     table = spend(cursor, scope, keys).select([*keys, *COLUMNS])
-    order = sorted(range(table.num_rows), key=lambda row: place(table["size_class"][row].as_py()))
-    return table.take(order)
+    classes = table["size_class"].to_pylist()
+    order = sorted(range(len(classes)), key=lambda row: place(classes[row]))
+    return table.take(pa.array(order, pa.int64()))
 
 
 def place(size_class: str | None) -> int:

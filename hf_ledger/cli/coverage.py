@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hf_ledger.cli.options import Asked, shared
 from hf_ledger.cli.output import money_notes, write
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Unpriced = Annotated[bool, typer.Option("--unpriced", help="The routes of calls without a price.")]
 
 COLUMNS = ("calls", "priced_calls", "unpriced_calls", "endpoint_calls", "free_calls", "cost")
+
+
+def most_unpriced(table: pa.Table) -> pa.Table:
+    """Rows with calls without a price, most of them first."""
+    import pyarrow.compute as pc
+
+    missing = table.filter(pc.greater(table["unpriced_calls"], 0))
+    return missing.sort_by([("unpriced_calls", "descending")])
 
 
 @shared
@@ -22,9 +33,7 @@ def coverage(asked: Asked, unpriced: Unpriced = False) -> None:
         totals = ask("totals", asked.scope).to_pylist()[0]
         table = ask("spend", asked.scope, by=list(by))
     if unpriced:
-        rows = table["unpriced_calls"].to_pylist()
-        order = sorted(range(len(rows)), key=lambda row: -rows[row])
-        table = table.take([row for row in order if rows[row]])
+        table = most_unpriced(table)
     write(
         asked,
         "coverage",

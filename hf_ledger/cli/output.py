@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hf_ledger.analytics.coverage import coverage
+from hf_ledger.analytics.periods import zone_info
 from hf_ledger.analytics.words import (
     ESTIMATE,
     NO_ENDPOINT_HOURS,
@@ -34,13 +35,18 @@ if TYPE_CHECKING:
 #: Columns that hold JSON, which JSON output gives as objects.
 NESTED = frozenset({"link_where", "prices_used"})
 
-MONEY = frozenset(
-    {"cost", "list_cost", "billed_cost", "cost_after", "difference", "amount", "per_call", "usd"}
-)
+#: Money of calls, whose price may be unknown; the rest of money is missing where it says nothing.
+COSTS = frozenset({"cost", "list_cost", "cost_after"})
+MONEY = COSTS | {"billed_cost", "difference", "amount"}
+#: A price or the cost of one request: every digit counts.
+PRICES = frozenset({"per_call", "usd"})
 SHARES = frozenset({"share"})
 
+#: Columns that are copied from the terminal, so they stay on one line.
+WHOLE = frozenset({"call_id", "ts", "period"})
+
 #: A pipe has no width of its own, and a cut figure is a wrong one.
-PIPE_WIDTH = 200
+PIPE_WIDTH = 240
 
 Row = dict[str, Any]
 
@@ -53,19 +59,21 @@ def write(
     title: str,
     columns: Sequence[str] | None = None,
     notes: Sequence[str] = (),
+    empty: str = "No calls match.",
     **further: Any,
 ) -> None:
     """Write an answer to standard output in the format asked for.
 
-    `columns` are those shown to people; `notes` stand below their table; `further` are objects of
-    the JSON shape beside `rows`.
+    `columns` are those shown to people, `notes` stand below their table, `empty` in place of an
+    empty one; `further` are objects of the JSON shape beside `rows`.
     """
     if asked.format is Format.json:
         write_json(asked, question, table, further)
     elif asked.format is Format.csv:
         write_csv(table)
     else:
-        write_table(asked, table, title, columns or table.column_names, notes)
+        shown = columns or table.column_names
+        write_table(asked, table, title=title, columns=shown, notes=notes, empty=empty)
 
 
 def write_json(asked: Asked, question: str, table: pa.Table, further: Mapping[str, Any]) -> None:
@@ -111,7 +119,13 @@ def field(value: Any) -> Any:
 
 
 def write_table(
-    asked: Asked, table: pa.Table, title: str, columns: Sequence[str], notes: Sequence[str]
+    asked: Asked,
+    table: pa.Table,
+    *,
+    title: str,
+    columns: Sequence[str],
+    notes: Sequence[str],
+    empty: str,
 ) -> None:
     from rich.console import Console
     from rich.text import Text
@@ -120,7 +134,7 @@ def write_table(
     console.print(Text(f"{title}, {asked.label} ({asked.scope.zone})", style="bold"))
     for line in labels(asked):
         console.print(Text(line, style="yellow"))
-    console.print(grid(table, columns) if table.num_rows else Text("No calls match."))
+    console.print(grid(table, columns, asked.scope.zone) if table.num_rows else Text(empty))
     for note in notes:
         console.print(Text(note, style="dim"))
 
@@ -131,7 +145,7 @@ def labels(asked: Asked) -> list[str]:
     return [said[origin] for origin in asked.scope.origins if origin in said]
 
 
-def grid(table: pa.Table, columns: Sequence[str]) -> Any:
+def grid(table: pa.Table, columns: Sequence[str], zone: str = "UTC") -> Any:
     """A rich table; user text is plain text there, never markup."""
     from rich.table import Table
     from rich.text import Text
@@ -141,23 +155,28 @@ def grid(table: pa.Table, columns: Sequence[str]) -> Any:
     for name in columns:
         right = any(isinstance(row[name], int | float | Decimal) for row in rows)
         drawn.add_column(
-            name.replace("_", " "), justify="right" if right else "left", overflow="fold"
+            name.replace("_", " "),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=name in WHOLE,
         )
     for row in rows:
-        drawn.add_row(*(Text(cell(name, value)) for name, value in row.items()))
+        drawn.add_row(*(Text(cell(name, value, zone)) for name, value in row.items()))
     return drawn
 
 
-def cell(name: str, value: Any) -> str:
-    """One value for people."""
+def cell(name: str, value: Any, zone: str = "UTC") -> str:
+    """One value for people, times in the zone."""
+    if value is None:
+        return PRICE_UNKNOWN if name in COSTS else "–"
     if name in MONEY:
         return dollars(value)
-    if name in SHARES:
-        return percent(value, 1)
-    return "–" if value is None else plain(value)
+    if name in PRICES:
+        return f"${value.normalize():f}"
+    return percent(value, 1) if name in SHARES else plain(value, zone)
 
 
-def plain(value: Any) -> str:
+def plain(value: Any, zone: str) -> str:
     """A value without a unit of its own: numbers with thousands, times to the second."""
     if isinstance(value, bool | str):
         return str(value)
@@ -165,7 +184,9 @@ def plain(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return value.isoformat(" ", "seconds") if isinstance(value, datetime) else str(value)
+    if isinstance(value, datetime):
+        return f"{value.astimezone(zone_info(zone)):%Y-%m-%d %H:%M:%S}"
+    return str(value)
 
 
 def money_notes(totals: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hf_ledger.cli.options import Asked, shared
 from hf_ledger.cli.output import write
 
+NONE = "No call went to a model two or more classes too big."
 NOTE = "By rule from task and length, not by test: an observation, no proof that smaller suffices."
 
 
@@ -13,4 +14,4 @@ def overkill(asked: Asked) -> None:
     """Calls answered by models two or more size classes above the smallest suitable one."""
     with asked.asking() as ask:
         table = ask("overkill", asked.scope)
-    write(asked, "overkill", table, title="Overkill", notes=[NOTE])
+    write(asked, "overkill", table, title="Overkill", notes=[NOTE], empty=NONE)

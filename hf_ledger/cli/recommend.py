@@ -19,5 +19,12 @@ def recommend(asked: Asked, top: Count = 10) -> None:
     """Observations in words with their figures, greatest price difference first."""
     with asked.asking() as ask:
         table = ask("recommendations", asked.scope, n=top)
-    columns = ("rank", "kind", "sentence", "calls")
-    write(asked, "recommendations", table, title="Observations", columns=columns, notes=[NOTE])
+    write(
+        asked,
+        "recommendations",
+        table,
+        title="Observations",
+        columns=("rank", "kind", "sentence", "calls"),
+        notes=[NOTE],
+        empty="Nothing to observe: no calls match.",
+    )

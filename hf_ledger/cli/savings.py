@@ -15,6 +15,7 @@ NOTES = (
     "Same tokens at the list price of each call's day; no quality was tested. The kinds look at "
     "the same calls, so their differences are not added up.",
 )
+NONE_CHEAPER = "No move is cheaper by list price, or no call has a list price."
 FLAT_NOTE = "Price book flat: $0.001 small, 0.005 medium, 0.01 large, 0.02 xl a request; untested."
 COLUMNS = (
     "kind",
@@ -50,4 +51,12 @@ def savings(asked: Asked, price_book: Book = PriceBook.list) -> None:
             write(asked, "flat", table, title="The original analyzer", notes=[FLAT_NOTE])
         else:
             table = ask("savings", asked.scope)
-            write(asked, "savings", table, title=UNTESTED, columns=COLUMNS, notes=NOTES)
+            write(
+                asked,
+                "savings",
+                table,
+                title=UNTESTED,
+                columns=COLUMNS,
+                notes=NOTES,
+                empty=NONE_CHEAPER,
+            )
