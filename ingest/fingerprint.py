@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from hf_ledger.ingest.wire import media, raw
 
 VERSION = b"hf-ledger input 1\n"
 RAW_VERSION = b"hf-ledger bytes 1\n"
-#: Some 512 tokens of English: fine enough to find a shared prefix, and half the cost of 1 kB.
+#: Some 512 tokens of English: fine enough to find a shared prefix, cheap enough for every call.
 BLOCK_BYTES = 2048
 MOST_BLOCKS = 512
 SHAPE_BYTES = 4096
@@ -47,7 +46,6 @@ EXCLUDED = frozenset(
 TEMPLATE = ("tools", "functions", "system", "instructions")
 #: The ask itself, in the order a model reads it; parameters follow after it, by name.
 CONTENT = (
-    "messages",
     "prompt",
     "context",
     "question",
@@ -78,18 +76,16 @@ class HashKey:
     """The secret that makes hashes of prompts useless to anybody without it."""
 
     secret: bytes = field(repr=False)
+    id: str = field(init=False)  # tells keys apart without telling them: stands beside every hash
     _inner: Any = field(init=False, repr=False, compare=False)
     _outer: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        name = hashlib.sha256(b"hf-ledger key id\0" + self.secret).hexdigest()[:8]
+        object.__setattr__(self, "id", name)
         padded = self.secret.ljust(64, b"\0")
         object.__setattr__(self, "_inner", hashlib.sha256(padded.translate(_IPAD)))
         object.__setattr__(self, "_outer", hashlib.sha256(padded.translate(_OPAD)))
-
-    @property
-    def id(self) -> str:
-        """Tells keys apart without telling them: it stands beside every hash."""
-        return hashlib.sha256(b"hf-ledger key id\0" + self.secret).hexdigest()[:8]
 
     @classmethod
     def load(cls, folder: Path) -> HashKey | None:
@@ -139,30 +135,27 @@ class _Pass:
         self._hash.update(data)
 
     def content(self, data: bytes) -> None:
-        """Take bytes of the ask; each full block leaves the hash of all up to it."""
-        size = len(data)
-        if size < self._room:
-            self._hash.update(data)
-            self._room -= size
-            return
-        at = 0
-        while size - at >= self._room and len(self.blocks) < MOST_BLOCKS:
-            self._hash.update(data[at : at + self._room])
+        """Take bytes of the ask; each full block leaves the state that all up to it led to."""
+        if len(data) >= self._room:
+            data = self._blocks_of(data)
+        self._hash.update(data)
+        self._room -= len(data)
+
+    def _blocks_of(self, data: bytes) -> bytes:
+        """Take all full blocks and give back what is left."""
+        at, view = 0, memoryview(data)
+        while len(data) - at >= self._room and len(self.blocks) < MOST_BLOCKS:
+            self._hash.update(view[at : at + self._room])
             at += self._room
             self._room = BLOCK_BYTES
-            self.blocks.append(int.from_bytes(self.digest()[:8], "big", signed=True))
-        self._hash.update(data[at:])
-        self._room -= size - at
-
-    def digest(self) -> bytes:
-        """HMAC-SHA-256 of all so far."""
-        outer = self._outer.copy()
-        outer.update(self._hash.digest())
-        return bytes(outer.digest())
+            self.blocks.append(int.from_bytes(self._hash.digest()[:8], "big", signed=True))
+        return data[at:]
 
     def hex128(self) -> str:
-        """The first 128 bit in hexadecimal."""
-        return self.digest()[:16].hex()
+        """The first 128 bit of HMAC-SHA-256 of all so far, in hexadecimal."""
+        outer = self._outer.copy()
+        outer.update(self._hash.digest())
+        return str(outer.hexdigest()[:32])
 
 
 def fingerprint(call: Call, body: bytes | None, content_type: str, key: HashKey | None) -> None:
@@ -172,15 +165,19 @@ def fingerprint(call: Call, body: bytes | None, content_type: str, key: HashKey 
     """
     if not body:
         return
-    if key is not None:
-        call.hash_key_id = key.id
     asked = None if _is_binary(content_type, body) else raw.decode(_JSON, body)
     if isinstance(asked, dict):
-        _fingerprint_json(call, asked, key)
-    elif key is not None:
-        mac = key.pass_over()
-        mac.update(RAW_VERSION + body)
-        call.input_hash = mac.hex128()
+        _count(call, asked)
+    if key is None:
+        return
+    call.hash_key_id = key.id
+    mac = key.pass_over()
+    if isinstance(asked, dict):
+        _hash(call, asked, mac)
+    else:
+        mac.update(RAW_VERSION)
+        mac.update(body)
+    call.input_hash = mac.hex128()
 
 
 def _is_binary(content_type: str, body: bytes) -> bool:
@@ -189,120 +186,100 @@ def _is_binary(content_type: str, body: bytes) -> bool:
     )
 
 
-def _fingerprint_json(call: Call, asked: dict[str, Any], key: HashKey | None) -> None:
-    texts = list(_texts(asked))
+def _count(call: Call, asked: dict[str, Any]) -> None:
+    texts = _texts(asked)
     if call.input_chars is None:
         call.input_chars = sum(map(len, texts))
     call.shape = shape(asked, texts)
-    if key is None:
-        return
-    mac = key.pass_over()
+
+
+def _hash(call: Call, asked: dict[str, Any], mac: _Pass) -> None:
+    template, content, parameters = canonical(asked)
     mac.update(VERSION)
-    if _write_template(mac, asked):
+    if template:
+        mac.content(template)
         call.template_hash = mac.hex128()
-    _write_content(mac, asked)
+    mac.content(content)
     call.prefix = mac.blocks or None
-    _write_parameters(mac, asked)
-    call.input_hash = mac.hex128()
+    mac.update(parameters)
 
 
-def canonical(asked: dict[str, Any]) -> bytes:
-    """The canonical form that `input_hash` covers, for tests and for other implementations."""
-    written = _Written()
-    written.update(VERSION)
-    _write_template(written, asked)
-    _write_content(written, asked)
-    _write_parameters(written, asked)
-    return b"".join(written.parts)
+def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    """Template, content and parameters of a request's JSON; with `VERSION` before, what is hashed.
+
+    Each field is its name, 0x1F, its JSON (keys sorted, no spaces, UTF-8), 0x1E. The order is that
+    in which a model reads: what several calls share from the start stands at the start.
+    """
+    system, messages = _messages(asked)
+    template = [_field(name, asked[name]) for name in TEMPLATE if asked.get(name)]
+    if system:
+        template.append(_field("system messages", system))
+    content = [_field("messages", messages)] if messages else []
+    if not asked.keys().isdisjoint(CONTENT):
+        content += [_field(name, asked[name]) for name in CONTENT if asked.get(name) is not None]
+    return b"".join(template), b"".join(content), _parameters(asked)
 
 
-class _Written(_Pass):
-    """Keeps the bytes instead of hashing them."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self) -> None:
-        super().__init__(None, None)
-        self.parts: list[bytes] = []
-
-    def update(self, data: bytes) -> None:
-        self.parts.append(data)
-
-    content = update
+def _field(name: str, value: Any) -> bytes:
+    return b"%s\x1f%s\x1e" % (name.encode("utf-8", "replace"), _encode(value))
 
 
-def _write_template(mac: _Pass, asked: dict[str, Any]) -> bool:
-    """Tools and system prompt; False where the ask has neither."""
-    found = False
-    for name in TEMPLATE:
-        if asked.get(name):
-            mac.content(name.encode() + _FIELD + _encode(asked[name]) + _END)
-            found = True
-    for message in _messages(asked)[: _leading_system(asked)]:
-        mac.content(b"message" + _FIELD + _encode(message) + _END)
-        found = True
-    return found
-
-
-def _write_content(mac: _Pass, asked: dict[str, Any]) -> None:
-    for message in _messages(asked)[_leading_system(asked) :]:
-        mac.content(b"message" + _FIELD + _encode(message) + _END)
-    for name in CONTENT:
-        value = asked.get(name)
-        if value is not None and not (name == "messages" and isinstance(value, list)):
-            mac.content(name.encode() + _FIELD + _encode(value) + _END)
-
-
-def _write_parameters(mac: _Pass, asked: dict[str, Any]) -> None:
-    """Everything else by name, without nulls: clients differ in what they leave out."""
-    rest = {
-        name: _without_nulls(value)
+def _parameters(asked: dict[str, Any]) -> bytes:
+    """Everything else, without nulls and empty values: clients differ in what they leave out."""
+    left = {
+        name: _without_nulls(value) if type(value) is dict else value
         for name, value in asked.items()
         if name not in _WRITTEN and value is not None
     }
-    left = {name: value for name, value in rest.items() if value not in ({}, [], "")}
-    mac.update(b"parameters" + _FIELD + _encode(left) + _END)
+    left = {name: value for name, value in left.items() if value not in _EMPTY}
+    return _field("parameters", left) if left else b""
 
 
-_WRITTEN = EXCLUDED | {*TEMPLATE, *CONTENT}
+_WRITTEN = EXCLUDED | {*TEMPLATE, *CONTENT, "messages"}
+_EMPTY: tuple[Any, ...] = ({}, [], "")
+_NO_MESSAGES: tuple[list[Any], list[Any]] = ([], [])
 
 
-def _without_nulls(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
+def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in value.items() if each is not None}
 
 
-def _messages(asked: dict[str, Any]) -> list[Any]:
+def _messages(asked: dict[str, Any]) -> tuple[list[Any], Any]:
+    """The leading messages of the system, and all others; what is no list is left whole."""
     found = asked.get("messages")
-    return found if isinstance(found, list) else []
+    if not isinstance(found, list):
+        return [], found
+    for position, message in enumerate(found):
+        if not isinstance(message, dict) or message.get("role") not in _SYSTEM_ROLES:
+            return found[:position], found[position:]
+    return found, []
 
 
-def _leading_system(asked: dict[str, Any]) -> int:
-    """How many messages stand before the first that is not the system's."""
-    messages = _messages(asked)
-    for position, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role not in _SYSTEM_ROLES:
-            return position
-    return len(messages)
-
-
-def _texts(asked: dict[str, Any]) -> Iterator[str]:
+def _texts(asked: dict[str, Any]) -> list[str]:
     """The texts asked about; pictures and sound in base64 are no text."""
-    for name in ("system", "instructions", *CONTENT):
-        if name in asked:
-            yield from _strings(asked[name])
+    found: list[str] = []
+    for name in asked.keys() & _ASKED:
+        value = asked[name]
+        if name == "messages" and isinstance(value, list):
+            continue
+        _add_strings(found, value)
+    messages = asked.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        _add_strings(found, message.get("content") if isinstance(message, dict) else message)
+    return found
 
 
-def _strings(value: Any) -> Iterator[str]:
+_ASKED = frozenset({"system", "instructions", "messages", *CONTENT})
+
+
+def _add_strings(found: list[str], value: Any) -> None:
     """Strings inside lists and objects, leaving out roles, types and the like."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, str):
             if media.kind_of_text(each) == "text":
-                yield each
+                found.append(each)
         elif isinstance(each, list):
             waiting.extend(reversed(each))
         elif isinstance(each, dict):
@@ -311,8 +288,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 _NAMES = frozenset({"role", "type", "id", "name", "tool_call_id", "url", "detail", "cache_control"})
 
-_LOWER = bytes(range(97, 123))
-_UPPER = bytes(range(65, 91))
+_LETTERS = bytes(range(97, 123)) + bytes(range(65, 91))
 _DIGITS = bytes(range(48, 58))
 _SPACE = b" \t\r\n"
 _ASCII = bytes(range(128))
@@ -324,17 +300,18 @@ def shape(asked: dict[str, Any], texts: list[str]) -> dict[str, int | float]:
     From at most the first 4 kB of the last text (the newest question), and from the request's size.
     """
     head = texts[-1][:SHAPE_BYTES].encode("utf-8", "replace")[:SHAPE_BYTES] if texts else b""
-    seen = len(head)
+    unlettered = head.translate(None, _LETTERS)
+    unspaced = unlettered.translate(None, _SPACE)
+    undigited = unspaced.translate(None, _DIGITS)
     made: dict[str, int | float] = {
-        "bytes": seen,
-        "letters": seen - len(head.translate(None, _LOWER + _UPPER)),
-        "upper": seen - len(head.translate(None, _UPPER)),
-        "digits": seen - len(head.translate(None, _DIGITS)),
-        "space": seen - len(head.translate(None, _SPACE)),
-        "other": len(head.translate(None, _ASCII)),
-        "lines": head.count(b"\n") + 1 if head else 0,
-        "questions": head.count(b"?"),
-        "fences": head.count(b"```"),
+        "bytes": len(head),
+        "letters": len(head) - len(unlettered),
+        "space": len(unlettered) - len(unspaced),
+        "digits": len(unspaced) - len(undigited),
+        "foreign": len(undigited.translate(None, _ASCII)),
+        "lines": unlettered.count(b"\n") + 1 if head else 0,
+        "questions": undigited.count(b"?"),
+        "fences": undigited.count(b"```"),
         "texts": len(texts),
     }
     _add_request(made, asked)
@@ -347,7 +324,10 @@ def _add_request(made: dict[str, int | float], asked: dict[str, Any]) -> None:
         made["messages"] = len(messages)
     if isinstance(tools, list):
         made["tools"] = len(tools)
-    for name in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
-        limit = asked.get(name)
-        if isinstance(limit, int) and not isinstance(limit, bool) and 0 <= limit < 2**53:
+    for name in asked.keys() & _LIMITS:
+        limit = asked[name]
+        if type(limit) is int and 0 <= limit < 2**53:
             made["max_tokens"] = limit
+
+
+_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})

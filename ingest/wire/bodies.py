@@ -8,7 +8,7 @@ import msgspec
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire import raw, tasks
-from hf_ledger.ingest.wire.events import EVENT, Event, Events
+from hf_ledger.ingest.wire.events import EVENT, Event, Events, payloads
 from hf_ledger.ingest.wire.exchange import Asked
 from hf_ledger.ingest.wire.raw import NOTHING, Raw
 from hf_ledger.ingest.wire.usage import set_detail_tokens, set_usage
@@ -148,15 +148,20 @@ def read_stream(call: Call, events: Events) -> None:
         named = _inner(first)
         set_reply_model(call, first.model or named.model)
         set_reply_id(call, first.id or named.id)
-    for data in events.usages:
+    for event in events.usages:
+        _read_event_usage(call, event)
+    if events.generated:
+        call.task = call.task or "text-generation"
+        _read_generated(call, events.generated)
+
+
+def _read_generated(call: Call, piece: bytes) -> None:
+    """TGI's last event states its counts, if details were asked for."""
+    for data in payloads(piece):
         event = raw.decode(EVENT, data)
-        if event is not None:
-            _read_event_usage(call, event)
-    last = raw.decode(EVENT, events.details)
-    if last is not None:
-        set_detail_tokens(call, last.details)
-    if call.task is None and events.generated:
-        call.task = "text-generation"
+        if event is not None and raw.start(event.generated_text) == b'"':
+            set_detail_tokens(call, event.details)
+            _read_native_counts(call, event.tokens_evaluated, event.tokens_predicted)
 
 
 def _read_event_usage(call: Call, event: Event) -> None:

@@ -16,12 +16,25 @@ from hf_ledger.ingest.wire.raw import NOTHING, Raw
 #: A line longer than this (a picture inside an event) keeps its head and its end only.
 LONGEST_LINE = 1 << 20
 
-_STATED = re.compile(rb'(?<!\\)"(usage|details|error|generated_text)"\s*:\s*(?!null\b)')
-_FINISHED = re.compile(rb'(?<!\\)"(?:finish_reason|stop_reason)"\s*:\s*"')
-_MARKS = (b'"usage"', b'"error"', b'"generated_text"', b"event: error", b"event:error")
-_TERMINAL_TYPES = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "message_stop"}
+#: All that is looked for in a chunk, in one search that begins at a quote (0.7 µs for 250 bytes): a
+#: member with a string, list or object as its value (many servers write `"usage":null` into each
+#: event), or the type of a last event. Inside a text the closing quote would be escaped.
+_SAYS = re.compile(
+    rb'"(?:(usage|error|generated_text|finish_reason|stop_reason)"[ \t]*:[ \t]*[{"\[]'
+    rb'|(?:message_stop|message-end|response\.(?:completed|incomplete|failed))")'
 )
+_DONE = b"[DONE]"
+_TERMINAL_TYPES = frozenset(
+    {
+        "response.completed",
+        "response.incomplete",
+        "response.failed",
+        "message_stop",
+        "message-end",
+    }
+)
+#: Pieces of a stream that may hold its error; more would only repeat it.
+_MOST_ERRORS = 4
 
 
 class Event(msgspec.Struct, gc=False):
@@ -53,17 +66,19 @@ EVENT = msgspec.json.Decoder(Event)
 
 
 class Events:
-    """What a stream has said so far; `feed` its bytes in any pieces."""
+    """What a stream has said so far; `feed` its bytes in any pieces.
+
+    Pieces in which something was stated are kept as they came and split into events at the end.
+    """
 
     def __init__(self) -> None:
-        self.ended = False
+        self.ended = False  # the terminal marker has come
         self.finished = False  # a finish reason was stated
         self.content = False  # the first generated piece has come
         self.first: bytes = b""  # first event: id and model stand in it
-        self.usages: list[bytes] = []  # first and last event that state usage
-        self.details: bytes = b""
-        self.error: bytes = b""
-        self.generated = False  # TGI's own form
+        self.generated: bytes = b""  # TGI's last event: the whole text and its details
+        self._usages: list[bytes] = []  # first and last piece that states usage
+        self._errors: list[bytes] = []
         self._parts: list[bytes] = []  # an incomplete line
         self._held = 0
 
@@ -87,6 +102,20 @@ class Events:
             lines, self._parts, self._held = b"".join(self._parts), [], 0
             self._read(lines)
 
+    @property
+    def usages(self) -> list[Event]:
+        """The first and the last event that state usage: Anthropic splits it, others repeat it."""
+        if not self._usages:
+            return []
+        first, last = _stating_usage(self._usages[0]), _stating_usage(self._usages[-1])
+        return [*first[:1], *last[-1:]]
+
+    @property
+    def error(self) -> bytes:
+        """The first event that is an error, empty if none is."""
+        events = (data for piece in self._errors for data in payloads(piece))
+        return next((data for data in events if _is_error(data)), b"")
+
     def _hold(self, part: bytes) -> None:
         """Keep an incomplete line, but not without bound: its middle says nothing we read."""
         self._parts.append(part)
@@ -99,14 +128,22 @@ class Events:
     def _read(self, lines: bytes) -> None:
         if not self.content:
             self._seek_content(lines)
-        for mark in _MARKS:
-            if mark in lines:
-                self._keep_stated(lines)
-                break
-        if b"_reason" in lines and _FINISHED.search(lines):
-            self.finished = True
-        if b"[DONE]" in lines or b"message_stop" in lines or b"response." in lines:
+        if _SAYS.search(lines):
+            self._keep_said(lines)
+        if lines.find(_DONE) >= 0:
+            self.ended = self.ended or _DONE in payloads(lines)
+
+    def _keep_said(self, lines: bytes) -> None:
+        names = _said_names(lines)
+        if b"usage" in names:
+            self._usages[1:] = [lines]
+        if b"error" in names:
+            self._keep_error(lines)
+        if b"generated_text" in names:
+            self.generated, self.ended = lines, True
+        if None in names:
             self._seek_end(lines)
+        self.finished = self.finished or not names.isdisjoint(_REASONS)
 
     def _seek_content(self, lines: bytes) -> None:
         for data in payloads(lines):
@@ -119,30 +156,35 @@ class Events:
                 self.content = True
                 return
 
-    def _keep_stated(self, lines: bytes) -> None:
-        for data in payloads(lines):
-            for found in _STATED.finditer(data):
-                self._keep(found[1], data)
-
-    def _keep(self, name: bytes, data: bytes) -> None:
-        if name == b"usage":
-            self.usages[1:] = [data]
-        elif name == b"details":
-            self.details = data
-        elif name == b"generated_text":
-            self.generated = self.ended = True
-        elif not self.error and raw.stated((raw.decode(EVENT, data) or Event()).error):
-            self.error = data
+    def _keep_error(self, lines: bytes) -> None:
+        if len(self._errors) < _MOST_ERRORS:
+            self._errors.append(lines)
 
     def _seek_end(self, lines: bytes) -> None:
         for data in payloads(lines):
-            if data == b"[DONE]":
-                self.ended = True
-            elif b'"type"' in data:
-                kind = raw.text((raw.decode(EVENT, data) or Event()).type)
-                self.ended = self.ended or kind in _TERMINAL_TYPES
-                if kind in ("error", "response.failed"):
-                    self.error = self.error or data
+            kind = raw.text((raw.decode(EVENT, data) or Event()).type)
+            self.ended = self.ended or kind in _TERMINAL_TYPES
+            if kind == "response.failed":
+                self._keep_error(lines)
+
+
+_REASONS = frozenset({b"finish_reason", b"stop_reason"})
+
+
+def _stating_usage(piece: bytes) -> list[Event]:
+    stating = (data for data in payloads(piece) if b"usage" in _said_names(data))
+    return [event for event in (raw.decode(EVENT, data) for data in stating) if event is not None]
+
+
+def _said_names(data: bytes) -> set[bytes | None]:
+    return {found[1] for found in _SAYS.finditer(data)}
+
+
+def _is_error(data: bytes) -> bool:
+    event = raw.decode(EVENT, data)
+    if event is None:
+        return False
+    return raw.stated(event.error) or raw.text(event.type) in ("error", "response.failed")
 
 
 def payloads(lines: bytes) -> list[bytes]:

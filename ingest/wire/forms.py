@@ -219,7 +219,13 @@ def _task_of_parameters(body: Body, kind: str | None) -> str | None:
 
 
 def _task_of_root(body: Body) -> str | None:
-    """`normalize` and `prompt_name` stand beside `inputs` only where embeddings are asked for."""
+    """`normalize` and `prompt_name` stand beside `inputs` only where embeddings are asked for.
+
+    Replicate's speech models take `text`, all others a `prompt`.
+    """
     if body.inputs and (body.normalize or body.prompt_name):
         return "feature-extraction"
+    if raw.start(body.input) == b"{":
+        names = raw.fields(body.input).keys()
+        return "text-to-speech" if "text" in names and "prompt" not in names else None
     return None

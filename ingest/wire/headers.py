@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire.usage import header_count
 
-_NUMBER = re.compile(r"\d{1,12}(\.\d{1,12})?([eE]-?\d{1,2})?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,12}(\.\d{1,30})?([eE]-?\d{1,2})?", re.ASCII)
 _PROVIDER_IDS = ("inference-id", "x-inference-id", "x-fal-request-id")
 _LONGEST = 300
 

@@ -35,9 +35,7 @@ def read_mapping(url: str, body: bytes, ts: int) -> list[RouteSeen]:
 
     Both forms of the mapping are read: an object by provider, and a list with `provider` inside.
     """
-    return [
-        route for name, model in _models(url, body) for route in _routes_of(name, model, ts)
-    ]
+    return [route for name, model in _models(url, body) for route in _routes_of(name, model, ts)]
 
 
 def read_tasks(url: str, body: bytes) -> dict[str, str]:

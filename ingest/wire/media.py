@@ -24,6 +24,12 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "audio"),
 )
 
+_ENDINGS = {
+    **dict.fromkeys(("png", "jpg", "jpeg", "webp", "gif"), "image"),
+    **dict.fromkeys(("mp3", "wav", "flac", "ogg", "m4a"), "audio"),
+    **dict.fromkeys(("mp4", "webm", "mov"), "video"),
+}
+
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 
 
@@ -38,9 +44,11 @@ def kind_of_bytes(body: bytes) -> str | None:
 
 def kind_of_text(value: str) -> str:
     """image, audio or video for a data URL or base64 content; text for anything else."""
+    head = value[:_HEAD]
+    if " " in head:
+        return "text"
     if value.startswith("data:"):
         return kind_of_type(value[5:40]) or "text"
-    head = value[:_HEAD]
     # Two letters are enough for a bitmap's magic, so ordinary words must not pass for one.
     if len(value) < 32 or not _BASE64.fullmatch(head):
         return "text"
@@ -48,6 +56,12 @@ def kind_of_text(value: str) -> str:
         return kind_of_bytes(binascii.a2b_base64(head)) or "text"
     except binascii.Error:
         return "text"
+
+
+def kind_of_url(url: str) -> str | None:
+    """image, audio or video by the ending of a file's address."""
+    name = url.split("?", 1)[0].split("#", 1)[0].lower()
+    return _ENDINGS.get(name.rpartition(".")[2])
 
 
 def kind_of_type(content_type: str) -> str | None:

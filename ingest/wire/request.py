@@ -9,7 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from hf_ledger.ingest.call import Call, HostKind, Payer, Routing
-from hf_ledger.ingest.wire import hosts
+from hf_ledger.ingest.wire import hosts, media
 from hf_ledger.ingest.wire.exchange import Aside, AsideReason, Asked, WireSettings
 from hf_ledger.ingest.wire.forms import form_of
 from hf_ledger.ingest.wire.mapping import Routes
@@ -21,6 +21,7 @@ from hf_ledger.ingest.wire.paths import (
     place_of,
     segments_of,
 )
+from hf_ledger.ingest.wire.tasks import task_of_file
 
 _POLICIES = frozenset({"fastest", "cheapest", "preferred"})
 _PROXY = ("api", "inference-proxy")
@@ -132,9 +133,16 @@ def _call(target: _Target, headers: Mapping[str, str], body: bytes | None) -> As
         request_id=_label(headers.get("x-amzn-trace-id")),
     )
     _set_models(call, target, _label(form.model))
-    task, told_by = (place.task, "path") if place.task else (form.task, "form")
+    told = form.task or _task_of_wanted(headers.get("accept", ""), form.kind)
+    task, told_by = (place.task, "path") if place.task else (told, "form")
     call.task, call.task_from = task, told_by if task else None
     return call
+
+
+def _task_of_wanted(accept: str, form: str | None) -> str | None:
+    """`Accept: image/png` says what kind of thing is to be made."""
+    wanted = media.kind_of_type(accept)
+    return task_of_file(wanted, form) if wanted else None
 
 
 def _label(value: str | None) -> str | None:

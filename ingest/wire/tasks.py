@@ -7,8 +7,8 @@ form.
 
 from __future__ import annotations
 
-from hf_ledger.ingest.wire import raw
-from hf_ledger.ingest.wire.raw import Raw
+from hf_ledger.ingest.wire import media, raw
+from hf_ledger.ingest.wire.raw import NOTHING, Raw
 
 _TELLING: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"summary_text"}), "summarization"),
@@ -123,7 +123,11 @@ def _task_of_files(item: dict[str, Raw], form: str | None) -> str | None:
     for name, kind in _FILE_FIELDS:
         if name in item and raw.stated(item[name]):
             return task_of_file(kind, form)
-    return None
+    # Replicate and wavespeed list addresses only: their endings tell.
+    listed = raw.items(item.get("output", NOTHING))
+    address = raw.text(listed[0] if listed else item.get("output", NOTHING))
+    kind_seen = media.kind_of_url(address) if address else None
+    return task_of_file(kind_seen, form) if kind_seen else None
 
 
 _FILE_FIELDS = (

@@ -1,4 +1,4 @@
-"""Files of recorded exchanges: one JSON object a line, plain or gzip; bad lines named, good ones kept."""
+"""Files of recorded exchanges, one JSON object a line: bad lines are named, good ones kept."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def read_recording(path: Path) -> Iterator[Exchange | Rejected]:
 
 
 def _lines(source: IO[bytes]) -> Iterator[tuple[int, bytes | str]]:
-    """Numbered lines that hold something; a reason in place of the line where the archive breaks."""
+    """Numbered lines that hold something; a reason in place of one where the archive breaks."""
     number = 0
     while True:
         number += 1
@@ -118,12 +118,12 @@ def read_line(number: int, line: bytes) -> Exchange | Rejected:
         return Rejected(number, str(error))
 
 
-class _Unreadable(ValueError):
+class _Unreadable(ValueError):  # noqa: N818 - says what the part is
     """A part of an exchange that makes no sense; the message quotes no content."""
 
 
 def _without_values(error: msgspec.ValidationError) -> str:
-    """msgspec names types and paths; an unknown enum's value would be quoted, but there are none."""
+    """msgspec names types and paths; values are quoted for enumerations, which we have none of."""
     return str(error)
 
 
@@ -155,18 +155,23 @@ def _headers(stated: dict[str, Any] | list[tuple[str, Any]] | None) -> dict[str,
 
 
 def _body(stated: Any) -> tuple[bytes | None, bool]:
-    """The body's bytes and whether they are all; JSON that was recorded unpacked is packed again."""
+    """The body's bytes and whether they are all; JSON recorded as an object is packed again."""
     if stated is None:
         return None, False
     if isinstance(stated, str):
         whole = _SHORTENED.search(stated) is None
-        text = stated if whole else _SHORTENED.sub(r"\1", stated)
+        text = stated if whole else _SHORTENED.sub(_lengthened, stated)
         return text.encode("utf-8", "surrogatepass"), whole
     if isinstance(stated, dict) and "truncated_bytes" in stated:
         return _unhex(stated.get("first_bytes_hex")), False
     if isinstance(stated, dict) and set(stated) == {"base64"}:
         return _unbase64(stated["base64"]), True
     return msgspec.json.encode(stated), True
+
+
+def _lengthened(found: re.Match[str]) -> str:
+    """The head again, long enough to be seen as base64."""
+    return found[1].ljust(64, "A")
 
 
 def _unhex(stated: Any) -> bytes:
