@@ -29,9 +29,14 @@ class Target(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str = Field(description="Base URL of the dedicated endpoint or server.")
+    kind: Literal["router", "endpoint", "self_hosted"] = Field(
+        "endpoint",
+        description="Hugging Face's router, a dedicated endpoint, or a server of your own.",
+    )
+    url: str | None = Field(None, description="Base URL of the endpoint or server; none: the router.")
     model: str | None = Field(None, description="Hugging Face id of the model it serves.")
-    kind: Literal["endpoint", "self_hosted"] = Field(
+    provider: str | None = Field(None, description="Provider to ask, where calls go by the router.")
+    kind: Literal["router", "endpoint", "self_hosted"] = Field(
         "endpoint", description="A dedicated endpoint of Hugging Face's, or a server of your own."
     )
     token_variable: str | None = Field(
@@ -46,7 +51,9 @@ class Settings(BaseSettings):
 
     zone: str = Field("UTC", description="Time zone of days, weeks and hours on pages and reports.")
     host: str = Field("127.0.0.1", description="Address the server binds.")
-    port: int = Field(8501, ge=0, le=65535, description="Port the server binds; 0 picks a free one.")
+    port: int = Field(
+        8501, ge=0, le=65535, description="Port the server binds; 0 picks a free one."
+    )
     insecure: bool = Field(
         False, description="Bind another address than loopback although nobody has to log in."
     )
@@ -60,10 +67,8 @@ class Settings(BaseSettings):
         default_factory=dict, description="Endpoints and servers of your own, by name."
     )
     own_key_providers: frozenset[str] = Field(
-        frozenset(), description="Providers that bill you and not Hugging Face: your own key is used."
-    )
-    collect_seconds: float = Field(
-        0.5, gt=0, le=60, description="How often the server takes new lines from the spool."
+        frozenset(),
+        description="Providers that bill you and not Hugging Face: your own key is used.",
     )
 
     @field_validator("zone")
@@ -130,4 +135,4 @@ def _sentence(wrong: ValidationError, path: Path) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(Settings.model_fields))
         return f"There is no setting {name}; known are {known} ({path} or HF_LEDGER_*)."
-    return f"Setting {name} is wrong: {first['msg']} ({path} or HF_LEDGER_{name.upper()})."
+    return f"Setting {name} is wrong: {first['msg'].removeprefix('Value error, ')} ({path} or HF_LEDGER_{name.upper()})."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from time import perf_counter_ns, time_ns
 from typing import Any
 
@@ -34,22 +35,27 @@ class Hook:
         self.shield = Shield()
         self.use(settings, labels)
         self.routes = Routes()
+        self._beats = False
         self._written_routes: set[tuple[str, str, str | None]] = set()
         self._gateways: set[bytes] = set()
         self._practice: set[bytes] = set()
         self._begin()
         self.segments, self.key = segments, key
-        segments.every_beat(self.beat)
 
     def use(self, settings: WireSettings, labels: Labels) -> None:
         """Watch these hosts and label calls so from now on."""
         self.watch = Watch(settings)
         self.labels = labels
 
+    def watch_also(self, hosts: dict[str, str]) -> None:
+        """Look at these hosts too."""
+        known = self.watch.settings
+        self.watch = Watch(replace(known, extra_hosts={**known.extra_hosts, **hosts}))
+
     def move(self, segments: Segments, key: HashKey | None) -> None:
         """Write elsewhere from now on."""
         old, self.segments, self.key = self.segments, segments, key
-        segments.every_beat(self.beat)
+        self._beats = False
         old.close()
 
     def _begin(self) -> None:
@@ -68,6 +74,10 @@ class Hook:
         url = request.url
         if not self.watch.sees(url):
             return None
+        if not self._beats:
+            # Not before: a thread that waits for nothing disturbs programs that fork.
+            self._beats = True
+            self.segments.every_beat(self.beat)
         address, body = str(url), body_of(request)
         headers = {
             key.lower().decode("latin-1"): value.decode("latin-1")

@@ -10,7 +10,7 @@ from types import ModuleType
 from hf_ledger.ingest.doors.hook import clients
 from hf_ledger.ingest.doors.hook.hook import Hook, restart_after_fork
 from hf_ledger.ingest.doors.hook.hosts import environment as variables
-from hf_ledger.ingest.doors.hook.hosts import settings_of
+from hf_ledger.ingest.doors.hook.hosts import named_hosts, settings_of
 from hf_ledger.ingest.doors.hook.labels import Labels, given
 from hf_ledger.ingest.doors.hook.threads import carry_labels, leave_threads_alone
 from hf_ledger.ingest.fingerprint import HashKey
@@ -96,6 +96,12 @@ def record(
         carry_labels()
     else:
         leave_threads_alone()
+
+
+def watch(hosts: Hosts) -> None:
+    """Look at these hosts too; without a recording under way nothing happens."""
+    if active.hook is not None:
+        active.hook.watch_also(named_hosts(hosts))
 
 
 def labels_of(environment: Mapping[str, str]) -> Labels:
