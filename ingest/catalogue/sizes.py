@@ -84,6 +84,7 @@ class Architecture:
     pattern: re.Pattern[str]
     family: Family
     size: NamedSize
+    name_misleads: bool
 
 
 def class_of(family: Family, params_total_b: float | None) -> SizeClass | None:
@@ -141,6 +142,7 @@ def architectures() -> tuple[Architecture, ...]:
                 float(row["params_active_b"]) if row["params_active_b"] else None,
                 "published size of the architecture named",
             ),
+            row["name_misleads"] == "yes",
         )
         for row in rows_of("architectures.csv")
         if (family := family_in(row["family"]))
@@ -183,7 +185,7 @@ def size_by_name(model: str, plain: str, task: str | None, family: Family | None
     named = named_size(plain)
     known = architecture_of(plain)
     family = family or family_of(plain, task, known, named)
-    if known and agrees(known.size, named):
+    if known and (known.name_misleads or agrees(known.size, named)):
         return sized(model, family, known.size, "architecture known by name")
     if named.total_b is not None:
         rounded = class_of(family, named.total_b * NAMES_ROUND_DOWN)
