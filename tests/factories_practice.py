@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import hf_ledger
+from hf_ledger.ingest.call import Call, Line, Noticed
+from hf_ledger.ingest.doors.hook.recording import stop
+from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool.lines import decode
 from hf_ledger.practice.serving import bound, server
+
+#: The practice server has cerebras answer it on the fast route and novita on the cheap one.
+CHAT_MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 
 
 @dataclass(frozen=True)
@@ -46,3 +56,46 @@ def practice_server() -> Iterator[Practice]:
         running.force_exit = True
         thread.join(timeout=10)
         listener.close()
+
+
+def recorded(places: Places) -> list[Line]:
+    """All lines in the spool, in the order they were written; each one must be whole."""
+    segments = sorted(places.spool.glob("*.ndjson"), key=lambda path: path.stat().st_mtime_ns)
+    return [decode(line) for path in segments for line in path.read_bytes().splitlines()]
+
+
+def calls(places: Places) -> list[Call]:
+    """The calls in the spool, by start."""
+    found = [line for line in recorded(places) if isinstance(line, Call)]
+    return sorted(found, key=lambda call: call.ts)
+
+
+def only_call(places: Places) -> Call:
+    """The one call that was recorded; fails where there are more or fewer."""
+    found = calls(places)
+    assert len(found) == 1, f"{len(found)} calls instead of one"
+    return found[0]
+
+
+def counted(places: Places) -> Counter[str]:
+    """What was noticed beside the calls, summed."""
+    sums: Counter[str] = Counter()
+    for line in recorded(places):
+        if isinstance(line, Noticed):
+            sums.update(line.counts)
+    return sums
+
+
+@contextmanager
+def recording(practice: Practice, **given: Any) -> Iterator[None]:
+    """Recording switched on for the practice server, and off again with everything put back."""
+    hf_ledger.record(hosts=[f"{practice.host}=router"], **given)
+    try:
+        yield
+    finally:
+        stop()
+
+
+def chat(text: str = "Hello there", model: str = CHAT_MODEL, **more: Any) -> dict[str, Any]:
+    """A chat request's body."""
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
