@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from hf_ledger.cli.commands import BASE, COMMANDS
+from hf_ledger.ingest.errors import Usage
 
-HELP = "The cost and usage ledger for Hugging Face inference. Docs: docs/index.md"
+HELP = "The cost and usage ledger for Hugging Face inference."
+
+#: typer gives single commands and groups of commands; both are run alike.
+Runnable = TyperCommand | TyperGroup
 
 
-def load(name: str) -> click.Command:
-    """Import the module of one command and give its click form."""
+def load(name: str) -> Runnable:
+    """Import the module of one command and give its runnable form."""
     module, _, attribute = COMMANDS[name].target.partition(":")
     target: Any = getattr(import_module(module), attribute)
     app = target
@@ -25,36 +28,35 @@ def load(name: str) -> click.Command:
         app = typer.Typer(add_completion=False)
         app.command(name, help=target.__doc__)(target)
     command = typer.main.get_command(app)
+    assert isinstance(command, Runnable)
     command.name = name
     return command
 
 
-def listed(name: str) -> click.Command:
+def listed(name: str) -> TyperCommand:
     """What `--help` needs of a command, without importing it."""
-    return click.Command(name, help=COMMANDS[name].help)
+    return TyperCommand(name, help=COMMANDS[name].help)
 
 
 class LazyGroup(TyperGroup):
     """Commands of `COMMANDS`, in their order there."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Runnable | None:
         if cmd_name not in COMMANDS:
             return None
         if cmd_name in BASE or not ctx.meta.get("loading"):
             return listed(cmd_name)
         return load(cmd_name)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         ctx.meta["loading"] = True
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else " See hf-ledger --help."
-            raise click.UsageError(f"no command {args[0]!r}.{hint}", ctx)
+            hint = f"Did you mean {near[0]}?" if near else "See hf-ledger --help."
+            raise Usage(f"no command {args[0]!r}. {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -75,17 +77,25 @@ def root(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line; usage errors exit with 2, as click has them."""
+    """Run the command line; wrong usage is a `Usage` error, as everywhere else."""
     app = typer.Typer(
         cls=LazyGroup, help=HELP, no_args_is_help=True, add_completion=False, name="hf-ledger"
     )
     app.callback(cls=LazyGroup, help=HELP)(root)
     command = typer.main.get_command(app)
+    given = list(arguments) or ["--help"]
     try:
-        result = command.main(args=list(arguments), prog_name="hf-ledger", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except click.Abort:
+        result = command.main(args=given, prog_name="hf-ledger", standalone_mode=False)
+    except typer.Abort:
         return 130
+    except typer.TyperException as error:
+        if not sentence(error):  # a group called without a command has shown its help
+            return 2
+        raise Usage(f"{sentence(error)} See hf-ledger {given[0]} --help.") from error
     return result if isinstance(result, int) else 0
+
+
+def sentence(error: typer.TyperException) -> str:
+    """The message of a usage error, ended as a sentence."""
+    message: str = getattr(error, "format_message", error.__str__)().strip()
+    return f"{message}." if message and message[-1] not in ".?" else message
