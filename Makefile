@@ -14,7 +14,7 @@ COMPILE := $(BIN)/python -m compileall -q hf_ledger/__init__.py hf_ledger/settin
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: run test lint types bench lock wheel clean help
+.PHONY: run test lint types bench docs lock wheel clean help
 
 run: $(VENV)/run.stamp  ## Install, make the sample ledger if there is none, start everything on one loopback port
 	@$(BIN)/hf-ledger sample --if-missing
@@ -33,6 +33,9 @@ types: $(VENV)/test.stamp  ## Strict types
 
 bench: $(VENV)/test.stamp  ## Measure what the documentation claims
 	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/run.stamp  ## Make the command reference again
+	@$(BIN)/python -m hf_ledger.cli.reference > docs/commands.md
 
 wheel: $(VENV)/run.stamp  ## Build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --no-index --wheel-dir dist .
