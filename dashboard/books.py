@@ -13,6 +13,7 @@ from typing import Literal
 
 from hf_ledger.analytics.questions import Ask
 from hf_ledger.analytics.scope import OWN_ORIGINS
+from hf_ledger.ingest.places import Places
 
 BookName = Literal["yours", "practice", "sample"]
 
@@ -49,7 +50,8 @@ class Shelf:
     books: dict[str, Book] = field(default_factory=dict)
     zone: str = "UTC"
     practice_url: str | None = None
-    targets: dict[str, str] = field(default_factory=dict)  # name → base URL
+    targets: tuple[str, ...] = ()  # names that the console offers beside Hugging Face
+    places: Places = field(default_factory=Places.default)
     checkout: str | None = None  # where `pip install -e` finds this project, when it is a checkout
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -26,14 +26,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "output_tokens", "reasoning_tokens", "tokens_source",
     ),
     "How it went": ("outcome", "status", "error_kind", "latency_ms", "ttft_ms", "attempt"),
-    "Money": ("cost", "list_cost", "billed_cost", "reported_cost", "cost_basis", "price_id", "payer"),
+    "Money": (
+        "cost", "list_cost", "billed_cost", "reported_cost", "cost_basis", "price_id", "payer",
+    ),
 }  # fmt: skip
 
 #: Bases in words.
 BASES = {
     "list_price_tokens": "List price of the provider × the tokens it reported.",
     "list_price_units": "List price of the provider × the units it bills.",
-    "compute_time_estimate": "Seconds of computing the reply stated × the published price a second.",
+    "compute_time_estimate": "Compute seconds that the reply stated × the published price.",
     "provider_reported": "The cost that the provider stated in its reply.",
     "billed_session": "The invoice's amount for this session, allocated to the call.",
     "free": "Nothing is charged for this call.",
@@ -63,9 +65,7 @@ def call_drawer(book: Book, call_id: str) -> None:
 
     @st.dialog("Call", width="medium", position="right", on_dismiss=forget_call)
     def drawer() -> None:
-        found = (
-            [row for row in loaders.rows(book, "call", call_id=call_id)] if is_id(call_id) else []
-        )
+        found = loaders.rows(book, "call", call_id=call_id) if is_id(call_id) else []
         if not found:
             st.warning("The ledger has no such call.")
             return
@@ -102,7 +102,7 @@ def pairs(call: Row, names: Iterable[str]) -> list[dict[str, str]]:
 
 
 def text_of(value: object) -> str:
-    if value is None or value == [] or value == "":
+    if value is None or value in ([], ""):
         return NONE
     if isinstance(value, Decimal):
         return exact(value)
@@ -118,11 +118,12 @@ def text_of(value: object) -> str:
 def priced(call: Row) -> list[str]:
     """The sum, line by line, then where its prices come from."""
     basis = call["cost_basis"]
-    lines = [BASES.get(basis, basis)]
+    lines: list[str] = [BASES.get(basis, basis)]
     if basis != "list_price_tokens":
         return lines
     prices = [row for row in json.loads(call["prices_used"]) if row["price_id"] == call["price_id"]]
-    lines += [term for row in prices if (term := term_of(call, row))]
+    terms = [term_of(call, row) for row in prices]
+    lines += [term for term in terms if term]
     lines.append(f"= **{exact(call['list_cost'])}**, rounded once, half to even, at nine places.")
     return [*lines, *sources(prices)]
 

@@ -13,7 +13,7 @@ from hf_ledger.analytics.words import dollars
 from hf_ledger.dashboard.format import short_model
 
 #: Rows of one page, and how deep pages go: the question `calls` counts no further.
-PAGE = 50
+PAGE = 25
 REACH = 100_000
 
 #: Columns one may order by → what the page calls them.
@@ -34,7 +34,7 @@ def frame(rows: Sequence[Row], zone: str) -> pd.DataFrame:
     local = ZoneInfo(zone)
     return pd.DataFrame(
         {
-            "Time": [row["ts"].astimezone(local).strftime("%Y-%m-%d %H:%M:%S") for row in rows],
+            "Time": [row["ts"].astimezone(local).strftime("%-d %b %H:%M:%S") for row in rows],
             "Team": [row["team"] or "" for row in rows],
             "Model": [short_model(row["model"] or row["requested_model"]) for row in rows],
             "Provider": [row["provider"] or "" for row in rows],
@@ -72,14 +72,14 @@ def columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
     return {
-        "Time": text(width=150),
-        "Team": text(width=90),
-        "Model": text(width=200),
-        "Provider": text(width=110),
-        "Task": text(width=125),
-        "In": number(width=70, format="localized", help="Input tokens, cached ones included"),
-        "Out": number(width=70, format="localized", help="Output tokens"),
-        "Cost": text(width=105, alignment="right", help="Estimated, USD, before credits and tax"),
-        "Latency": number(width=80, format="%.2f s"),
-        "Outcome": text(width=130),
+        "Time": text(width=120),
+        "Team": text(width=85),
+        "Model": text(width=180),
+        "Provider": text(width=95),
+        "Task": text(width=120),
+        "In": number(width=62, format="localized", help="Input tokens, cached ones included"),
+        "Out": number(width=62, format="localized", help="Output tokens"),
+        "Cost": text(width=100, alignment="right", help="Estimated, USD, before credits and tax"),
+        "Latency": number(width=72, format="%.2f s"),
+        "Outcome": text(width=80),
     }

@@ -10,10 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
-from hf_ledger.analytics.words import ESTIMATE, NOT_INVOICED, dollars
+from hf_ledger.analytics.words import ESTIMATE, NOT_INVOICED, PRICE_UNKNOWN, dollars
 from hf_ledger.dashboard import charts, words
 from hf_ledger.dashboard.books import shelf
 from hf_ledger.dashboard.filters import NOT_SET, View
@@ -30,9 +29,9 @@ def figures(view: View, shown: Sequence[Figure]) -> None:
     """A row of headline cards: the first twice as wide, so that phones show no hole either."""
     grid = st.grid(len(shown) + 1, min_column_width=140, gap="small", key="headlines")
     for each in shown:
-        with grid.cell(column_span=2 if each.wide else 1):
-            with st.container(border=True, height="stretch", gap="xsmall"):
-                figure(view, each)
+        cell = grid.cell(column_span=2 if each.wide else 1)
+        with cell, st.container(border=True, height="stretch", gap="xsmall"):
+            figure(view, each)
 
 
 def figure(view: View, shown: Figure) -> None:
@@ -41,13 +40,15 @@ def figure(view: View, shown: Figure) -> None:
         shown.value,
         shown.change,
         delta_color="inverse" if shown.bad_when_up else "off",
-        delta_description="vs. prior" if shown.change else None,
+        delta_description="vs. prior" if shown.change and shown.wide else None,
         chart_data=sparkline(shown.days),
         chart_type="bar" if shown.bars else "line",
         help=shown.note,
     )
     st.space("stretch")
-    with st.container(horizontal=True, horizontal_alignment="distribute", gap="xsmall"):
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         how(shown.how)
         st.page_link(CALLS_PAGE, label="Calls", icon="", query_params=view.link)
 
@@ -86,19 +87,32 @@ def calls_link(view: View, label: str, where: Mapping[str, Sequence[str]]) -> No
 
 def savings_table(rows: Sequence[Row]) -> None:
     """Moves with what the same tokens cost now and there, dearest difference first."""
-    shown = [{"Move": words.move(row), "Difference": dollars(row["difference"])} for row in rows]
-    st.table(shown, alt="Price differences by move, untested")
+    shown = [
+        {"Move": plain(words.move(row)), "Difference": plain(dollars(row["difference"]))}
+        for row in rows
+    ]
+    st.table(shown, border="horizontal", alt="Price differences by move, untested")
 
 
-def honesty(totals: Row) -> str:
-    """The lines under a total: what it is, what it covers, which list; returns the list's."""
-    listed, old = words.list_age(totals["price_list_at"], shelf().clock())
+def data_table(shown: Sequence[Row], alt: str) -> None:
+    """A table whose whole numbers have thousands and whose money stands on the right."""
+    columns: dict[str, Any] = {}
+    for name, value in (shown[0] if shown else {}).items():
+        if isinstance(value, int):
+            columns[name] = st.column_config.NumberColumn(format="localized")
+        elif isinstance(value, str) and ("$" in value or value == PRICE_UNKNOWN):
+            columns[name] = st.column_config.TextColumn(alignment="right")
+    st.dataframe(list(shown), column_config=columns, hide_index=True, alt=alt)
+
+
+def honesty(totals: Row) -> None:
+    """The lines under a total: what it is, what it covers, which list, and how old that is."""
+    listed, old = words.list_age(totals["price_list_at"], now())
     said = [f"{ESTIMATE}.", words.covered(totals), "" if old else listed]
     said += [words.endpoint_hours(totals), NOT_INVOICED]
     st.caption(" ".join(each for each in said if each))
     if old:
-        st.warning(f"{listed} Prices may have changed since.", icon=":material/history:")
-    return listed
+        st.markdown(f":orange-badge[:material/history: {listed}] Prices may have changed since.")
 
 
 @contextmanager
@@ -111,12 +125,14 @@ def card(title: str, *, caption: str | None = None, how_so: How | None = None) -
             st.subheader(title, anchor=False, width="content")
             if how_so:
                 how(how_so)
+            else:
+                st.space("small")  # headings of neighbours stand level
         if caption:
             st.caption(caption.replace("$", "\\$"))
         yield
 
 
-def chart(drawn: go.Figure, alt: str, key: str) -> None:
+def chart(drawn: charts.Chart, alt: str, key: str) -> None:
     st.plotly_chart(drawn, key=key, config=charts.CONFIG, alt=alt, width="stretch")
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import plotly.graph_objects as go
-
 PALETTE = tuple(f"#{place:06d}" for place in range(1, 11))
 OTHER = PALETTE[4]
 ACCENT = PALETTE[0]
@@ -46,16 +44,17 @@ CONFIG: dict[str, Any] = {"displayModeBar": False, "doubleClick": False, "scroll
 
 Row = dict[str, Any]
 
+#: A Plotly figure as plain data; Plotly checks it where it is drawn.
+Chart = dict[str, Any]
+
 
 def number(value: Decimal | float | int | None) -> float | None:
     """A chart coordinate with six digits that matter: charts draw, tables tell."""
     return None if value is None else float(f"{float(value):.6g}")
 
 
-def figure(traces: Sequence[Any], height: int, **layout: Any) -> go.Figure:
-    drawn = go.Figure(list(traces))
-    drawn.update_layout(template=TEMPLATE, height=height, **layout)
-    return drawn
+def figure(traces: Sequence[Any], height: int, **layout: Any) -> Chart:
+    return {"data": list(traces), "layout": {"template": TEMPLATE, "height": height, **layout}}
 
 
 def dollars(largest: float) -> dict[str, Any]:
@@ -72,20 +71,21 @@ def stacked_days(
     prior: Sequence[Decimal | int | None] | None,
     *,
     money: bool,
-) -> go.Figure:
+) -> Chart:
     """One stacked bar a day, largest series at the bottom; the previous period dashed over it.
 
     Each series is (name, one value a day); the last may be called "Other".
     """
     unit = "$%{y:,.2f}" if money else "%{y:,} calls"
     traces: list[Any] = [
-        go.Bar(
-            name=name,
-            x=list(days),
-            y=[number(value) for value in values],
-            marker={"color": OTHER if name == "Other" else PALETTE[place % 4]},
-            hovertemplate=f"%{{x|%a %-d %b}}<br>{name}: {unit}<extra></extra>",
-        )
+        {
+            "type": "bar",
+            "name": name,
+            "x": list(days),
+            "y": [number(value) for value in values],
+            "marker": {"color": OTHER if name == "Other" else PALETTE[place % 4]},
+            "hovertemplate": f"%{{x|%a %-d %b}}<br>{name}: {unit}<extra></extra>",
+        }
         for place, (name, values) in enumerate(series)
     ]
     if prior is not None:
@@ -96,15 +96,16 @@ def stacked_days(
     )
 
 
-def dashed(days: Sequence[str], values: Sequence[Decimal | int | None], unit: str) -> go.Scatter:
-    return go.Scatter(
-        name="Previous period",
-        x=list(days),
-        y=[number(value) for value in values],
-        mode="lines",
-        line={"dash": "dash", "width": 1.5, "color": GREY},
-        hovertemplate=f"Previous period: {unit}<extra></extra>",
-    )
+def dashed(days: Sequence[str], values: Sequence[Decimal | int | None], unit: str) -> Row:
+    return {
+        "type": "scatter",
+        "name": "Previous period",
+        "x": list(days),
+        "y": [number(value) for value in values],
+        "mode": "lines",
+        "line": {"dash": "dash", "width": 1.5, "color": GREY},
+        "hovertemplate": f"Previous period: {unit}<extra></extra>",
+    }
 
 
 def tallest(series: Sequence[tuple[str, Sequence[Decimal | int | None]]]) -> float:
@@ -115,18 +116,19 @@ def tallest(series: Sequence[tuple[str, Sequence[Decimal | int | None]]]) -> flo
 
 def ranked(
     names: Sequence[str], values: Sequence[Decimal | int | None], texts: Sequence[str]
-) -> go.Figure:
+) -> Chart:
     """Horizontal bars in one colour, the value at the bar's end, the first row on top."""
-    bars = go.Bar(
-        x=[number(value) or 0 for value in values],
-        y=list(names),
-        text=list(texts),
-        orientation="h",
-        textposition="outside",
-        cliponaxis=False,
-        marker={"color": ACCENT, "cornerradius": 3},
-        hovertemplate="%{y}: %{text}<extra></extra>",
-    )
+    bars = {
+        "type": "bar",
+        "x": [number(value) or 0 for value in values],
+        "y": list(names),
+        "text": list(texts),
+        "orientation": "h",
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": ACCENT, "cornerradius": 3},
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
+    }
     room = 1.28 * max([number(value) or 0 for value in values] or [0]) or 1
     return figure(
         [bars],
@@ -137,18 +139,19 @@ def ranked(
     )
 
 
-def heat(cells: Sequence[Sequence[float | None]], unit: str) -> go.Figure:
+def heat(cells: Sequence[Sequence[float | None]], unit: str) -> Chart:
     """Weekday by hour: 7 rows from Monday, 24 columns, one tint a cell."""
-    drawn = go.Heatmap(
-        z=[[number(cell) for cell in row] for row in cells],
-        x=[f"{hour:02d}" for hour in range(24)],
-        y=list(WEEKDAYS),
-        colorscale=[list(step) for step in SCALE],
-        xgap=2,
-        ygap=2,
-        hoverongaps=False,
-        hovertemplate=f"%{{y}} %{{x}}:00 – %{{z:,.4~g}} {unit}<extra></extra>",
-        colorbar={
+    drawn = {
+        "type": "heatmap",
+        "z": [[number(cell) for cell in row] for row in cells],
+        "x": [f"{hour:02d}" for hour in range(24)],
+        "y": list(WEEKDAYS),
+        "colorscale": [list(step) for step in SCALE],
+        "xgap": 2,
+        "ygap": 2,
+        "hoverongaps": False,
+        "hovertemplate": f"%{{y}} %{{x}}:00 – %{{z:,.4~g}} {unit}<extra></extra>",
+        "colorbar": {
             "orientation": "h",
             "y": -0.32,
             "yanchor": "bottom",
@@ -159,12 +162,12 @@ def heat(cells: Sequence[Sequence[float | None]], unit: str) -> go.Figure:
             "nticks": 4,
             "outlinewidth": 0,
         },
-    )
+    }
     return figure(
         [drawn],
-        300,
+        280,
         margin={"t": 8, "b": 8, "l": 8, "r": 8},
-        yaxis={"autorange": "reversed", "showgrid": False},
+        yaxis={"autorange": "reversed", "showgrid": False, "dtick": 1},
         xaxis={"type": "category", "showgrid": False, "dtick": 2},
     )
 
@@ -174,17 +177,18 @@ def columns(
     values: Sequence[Decimal | int | None],
     texts: Sequence[str],
     height: int = 260,
-) -> go.Figure:
+) -> Chart:
     """Upright bars for an order that means something, such as size classes or hours."""
-    bars = go.Bar(
-        x=list(names),
-        y=[number(value) for value in values],
-        text=list(texts),
-        textposition="outside",
-        cliponaxis=False,
-        marker={"color": ACCENT, "cornerradius": 3},
-        hovertemplate="%{x}: %{text}<extra></extra>",
-    )
+    bars = {
+        "type": "bar",
+        "x": list(names),
+        "y": [number(value) for value in values],
+        "text": list(texts),
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": ACCENT, "cornerradius": 3},
+        "hovertemplate": "%{x}: %{text}<extra></extra>",
+    }
     return figure(
         [bars],
         height,

@@ -6,7 +6,7 @@ reload and a shared link; a value that this period does not know is kept and sim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from hf_ledger.dashboard import loaders
 from hf_ledger.dashboard.books import Book, shelf
 from hf_ledger.dashboard.format import full
 
-#: Period in the URL → what the control says.
+#: Name of a period → what the control says, and so the URL; a link may give the name as well.
 PERIODS = {
     "7d": "7d",
     "28d": "28d",
@@ -72,17 +72,14 @@ class View:
 
     def link_to(self, **where: str | Sequence[str]) -> dict[str, str | list[str]]:
         """The same, narrowed to these values of further dimensions."""
-        asked: dict[str, str | list[str]] = {"book": self.book.name, "period": self.period_name}
-        if self.period_name == "custom":
+        period = PERIODS.get(self.period.name, PERIODS["custom"])
+        asked: dict[str, str | list[str]] = {"book": self.book.label, "period": period}
+        if period == PERIODS["custom"]:
             asked["days"] = [self.period.first.isoformat(), self.period.last.isoformat()]
         for name, values in {**self.where, **where}.items():
             accepted = [values] if isinstance(values, str) else values
             asked[name] = [value or NOT_SET for value in accepted]
         return asked
-
-    @property
-    def period_name(self) -> str:
-        return self.period.name if self.period.name in PERIODS else "custom"
 
     @property
     def file_stem(self) -> str:
@@ -110,10 +107,12 @@ def header(title: str, book: Book, *, filters: bool = True) -> View:
 
 def chosen_period(book: Book) -> Period:
     now, zone = shelf().clock(), shelf().zone
+    seeded = seed("period", PERIODS)
     name = st.segmented_control(
         "Period",
         list(PERIODS),
-        default=DEFAULT,
+        default=None if seeded else DEFAULT,
+        format_func=PERIODS.__getitem__,
         required=True,
         key="period",
         bind="query-params",
@@ -132,6 +131,17 @@ def chosen_period(book: Book) -> Period:
         width=240,
     )
     return between(*ends(picked, today), now, zone)
+
+
+def seed(key: str, names: Mapping[str, str]) -> bool:
+    """Let a link say "last-week" where the control, bound to the URL, says "Last week".
+
+    True where the session holds a value, so that the control must not name a default.
+    """
+    asked = st.query_params.get(key)
+    if key not in st.session_state and asked in names and asked not in names.values():
+        st.session_state[key] = asked
+    return key in st.session_state
 
 
 def ends(picked: object, today: date) -> tuple[date, date]:

@@ -53,11 +53,11 @@ def share(part: float | int | Decimal | None, whole: float | int | Decimal | Non
 
 
 def change(now: Decimal | float | None, before: Decimal | float | None) -> str | None:
-    """Growth in percent with its sign; None where there is nothing to compare with."""
+    """Growth in percent with its sign (a plain one: the arrow beside it is drawn by that)."""
     if now is None or not before:
         return None
     grown = 100 * (float(now) / float(before) - 1)
-    return f"{'+' if grown >= 0 else '−'}{abs(grown):.1f} %"
+    return f"{'+' if grown >= 0 else '-'}{abs(grown):.1f} %"
 
 
 def points(now: float | None, before: float | None) -> str | None:
@@ -65,7 +65,7 @@ def points(now: float | None, before: float | None) -> str | None:
     if now is None or before is None:
         return None
     moved = 100 * (now - before)
-    return f"{'+' if moved >= 0 else '−'}{abs(moved):.2f} pp"
+    return f"{'+' if moved >= 0 else '-'}{abs(moved):.2f} pp"
 
 
 def milliseconds(ms: float | None) -> str:

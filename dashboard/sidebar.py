@@ -6,6 +6,7 @@ import streamlit as st
 
 from hf_ledger.dashboard import loaders
 from hf_ledger.dashboard.books import LABELS, Book, shelf
+from hf_ledger.dashboard.filters import seed
 from hf_ledger.dashboard.format import full, moment
 
 #: How often a page looks for new calls; with the collector's pace it makes "within two seconds".
@@ -35,7 +36,8 @@ def choose_book() -> None:
     names = available()
     if len(names) < 2:
         return
-    if "book" not in st.session_state and st.query_params.get("book") not in names:
+    labels = {name: LABELS[name] for name in names}
+    if not seed("book", labels) and st.query_params.get("book") not in labels.values():
         # Seeded rather than a default, so that the URL always says which book it means.
         st.session_state["book"] = first_choice(names)
     st.segmented_control(

@@ -50,7 +50,8 @@ def endpoint_hours(totals: Row) -> str:
     calls = totals.get("endpoint_calls") or 0
     if not calls:
         return NO_ENDPOINT_HOURS
-    return f"{NO_ENDPOINT_HOURS} {counted(calls, 'call')} went to dedicated endpoints, billed by the hour."
+    went = f"{counted(calls, 'call')} went to dedicated endpoints, billed by the hour."
+    return f"{NO_ENDPOINT_HOURS} {went}"
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ class How:
 def how_spend(totals: Row, listed: str) -> How:
     priced = totals["priced_calls"]
     return How(
-        "Sum over calls of list price × tokens (or units), rounded once a call, half to even, at nine places.",
+        "Sum over calls of list price × tokens (or units), rounded once a call, half to even, at "
+        "nine places.",
         f"{full(priced)} priced calls add up to {dollars(totals['cost'])}; "
-        f"{full(totals['free_calls'])} calls are free; {full(totals['unpriced_calls'])} have no known price.",
+        f"{full(totals['free_calls'])} calls are free; "
+        f"{full(totals['unpriced_calls'])} have no known price.",
         f"Price of the provider, model and kind of token on the day of the call. {listed}",
     )
 

@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import errno
 import gc
-import logging
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,7 @@ from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.ledger.ledger import Ledger
-
-log = logging.getLogger(__name__)
+    from hf_ledger.ingest.spool.collector import Collected
 
 NOT_LOOPBACK = (
     "{host} can be reached by others and nobody has to log in: bind 127.0.0.1, or say --insecure."
@@ -60,7 +58,6 @@ class Desk:
     address: str
     practice_url: str | None = None
     collected: int = 0  # grows whenever the collector has taken something
-    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -195,7 +192,8 @@ def lay_out(desk: Desk) -> None:
             books,
             zone=desk.settings.zone,
             practice_url=desk.practice_url,
-            targets={name: each.url for name, each in desk.settings.targets.items()},
+            targets=tuple(sorted(desk.settings.targets)),
+            places=desk.places,
             checkout=checkout(),
         )
     )
@@ -238,15 +236,17 @@ def practising() -> Iterator[str]:
 @contextlib.contextmanager
 def collecting(desk: Desk) -> Iterator[None]:
     """Take what recorders have written, again and again, in a thread of its own."""
-    thread = threading.Thread(
-        target=collect_until_stopped, args=(desk,), name="collector", daemon=True
-    )
-    thread.start()
+    from hf_ledger.ingest.spool.polling import CollectorThread
+
+    def taken(brought: Collected) -> None:
+        desk.collected += brought.new + brought.lost
+
+    collector = CollectorThread(desk.own, desk.places, taken)
+    collector.start()
     try:
         yield
     finally:
-        desk.stopping.set()
-        thread.join(10)
+        collector.stop()
 
 
 @contextlib.contextmanager
@@ -265,22 +265,6 @@ def owning(desk: Desk) -> Iterator[None]:
 def opened(desk: Desk) -> list[tuple[Ledger, Places]]:
     sample = [(desk.sample, desk.places.sample)] if desk.sample else []
     return [(desk.own, desk.places), *sample]
-
-
-def collect_until_stopped(desk: Desk) -> None:
-    from hf_ledger.ingest.spool.collector import collect
-
-    while True:
-        last = desk.stopping.wait(desk.settings.collect_seconds)
-        try:
-            done = collect(desk.own, desk.places)
-            desk.collected += done.new + done.lost
-        except Exception as failed:  # noqa: BLE001
-            # Nothing may end the loop while recorders write; the lines stay in the spool. Only
-            # the kind is logged: a database error may quote values.
-            log.error("collecting the spool failed (%s); it is tried again", type(failed).__name__)
-        if last:
-            return
 
 
 def welcome(desk: Desk) -> str:

@@ -33,12 +33,11 @@ class Target(BaseModel):
         "endpoint",
         description="Hugging Face's router, a dedicated endpoint, or a server of your own.",
     )
-    url: str | None = Field(None, description="Base URL of the endpoint or server; none: the router.")
+    url: str | None = Field(
+        None, description="Base URL of the endpoint or server; none: the router."
+    )
     model: str | None = Field(None, description="Hugging Face id of the model it serves.")
     provider: str | None = Field(None, description="Provider to ask, where calls go by the router.")
-    kind: Literal["router", "endpoint", "self_hosted"] = Field(
-        "endpoint", description="A dedicated endpoint of Hugging Face's, or a server of your own."
-    )
     token_variable: str | None = Field(
         None, description="Environment variable that holds its token; the token is never written."
     )
@@ -135,4 +134,5 @@ def _sentence(wrong: ValidationError, path: Path) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(sorted(Settings.model_fields))
         return f"There is no setting {name}; known are {known} ({path} or HF_LEDGER_*)."
-    return f"Setting {name} is wrong: {first['msg'].removeprefix('Value error, ')} ({path} or HF_LEDGER_{name.upper()})."
+    why = first["msg"].removeprefix("Value error, ")
+    return f"Setting {name} is wrong: {why} ({path} or HF_LEDGER_{name.upper()})."

@@ -17,7 +17,8 @@ Row = dict[str, Any]
 
 HOW_SIZES = How(
     "Calls, tokens and cost of each size class.",
-    "Class by total parameters and family: an embedding model of 7 B is large, a chat model of 7 B is not.",
+    "Class by total parameters and family: an embedding model of 7 B is large, a chat model of "
+    "7 B is not.",
     "Published parameters of the model; the class stands with every call, with its version.",
 )
 HOW_OVERKILL = How(
@@ -112,7 +113,7 @@ with cards.card(
     how_so=HOW_OVERKILL,
 ):
     if overkill:
-        st.dataframe(overkill_frame(overkill), hide_index=True, alt="Models bigger than their work")
+        cards.data_table(overkill_frame(overkill), "Models bigger than their work")
         with st.container(horizontal=True, vertical_alignment="center"):
             cards.open_calls(view, "model", [row["model"] for row in overkill])
             cards.csv_button(view, "overkill", overkill)
@@ -121,7 +122,7 @@ with cards.card(
 
 by_model = loaders.rows(view.book, "spend", view.scope, by=("model", "size_class"))
 with cards.card("All models"):
-    st.dataframe(model_frame(by_model), hide_index=True, alt="Calls, tokens and cost by model")
+    cards.data_table(model_frame(by_model), "Calls, tokens and cost by model")
     with st.container(horizontal=True, vertical_alignment="center"):
         cards.open_calls(view, "model", [row["model"] for row in by_model])
         cards.csv_button(view, "models", by_model)

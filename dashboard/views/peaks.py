@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,8 @@ from hf_ledger.dashboard.sidebar import opened
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
+
+NO_CALLS = {"calls": 0, "cost": Decimal(0), "share": 0.0}
 
 #: Measure → (label, unit in the chart's hover text).
 MEASURES = {
@@ -76,14 +79,15 @@ if not now["calls"]:
 busiest_cards(view, loaders.rows(view.book, "busiest", view.scope, n=3))
 hours = loaders.rows(view.book, "busiest", view.scope, n=24)
 with cards.card("Calls by hour of the day", how_so=how_busiest(view)):
-    in_order = sorted(hours, key=lambda row: int(row["hour"]))
+    met = {row["hour"]: row for row in hours}
+    in_order = [met.get(hour, {"hour": hour, **NO_CALLS}) for hour in range(24)]
     drawn = charts.columns(
         [f"{row['hour']:02d}" for row in in_order],
         [row["calls"] for row in in_order],
         [percent(row["share"]) if row["calls"] else "" for row in in_order],
     )
     cards.chart(drawn, "Calls by hour of the day", "hours")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(cards.CALLS_PAGE, label="Open calls", query_params=view.link)
         cards.csv_button(view, "hours", in_order)
 

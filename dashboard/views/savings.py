@@ -93,7 +93,7 @@ def moves_card(view: View, rows: list[Row], kind: str) -> None:
         if not rows:
             st.caption("None is cheaper by list price for the calls of this period.")
             return
-        st.dataframe(frame(rows), hide_index=True, alt=f"Moves to a {label.lower()}, untested")
+        cards.data_table(frame(rows), f"Moves to a {label.lower()}, untested")
         with st.container(horizontal=True, vertical_alignment="center"):
             with st.popover("Open calls", type="tertiary", icon=":material/list_alt:"):
                 for row in rows[:12]:
@@ -117,8 +117,7 @@ for kind in KINDS:
 
 with cards.card("Observations", caption="What the figures show, in words. None is proven."):
     for found in loaders.rows(view.book, "recommendations", view.scope):
-        with st.container(horizontal=True, horizontal_alignment="distribute"):
-            st.markdown(
-                f"{found['rank']}. {found['sentence']}".replace("$", "\\$"), width="stretch"
-            )
+        text, link = st.columns([9, 1])
+        text.markdown(f"{found['rank']}. {found['sentence']}".replace("$", "\\$"))
+        with link:
             cards.calls_link(view, "Calls", json.loads(found["link_where"]))
