@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any
 
@@ -30,7 +31,7 @@ class Hook:
     """Turns requests into flights, and ended flights into lines of the spool."""
 
     def __init__(
-        self, segments: Segments, settings: WireSettings, labels: Labels, key: HashKey | None
+        self, segments: Segments, settings: WireSettings, labels: Labels, keys: Path
     ) -> None:
         self.shield = Shield()
         self.use(settings, labels)
@@ -40,7 +41,8 @@ class Hook:
         self._gateways: set[bytes] = set()
         self._practice: set[bytes] = set()
         self._begin()
-        self.segments, self.key = segments, key
+        self.segments, self.keys = segments, keys
+        self.key: HashKey | None = None
 
     def use(self, settings: WireSettings, labels: Labels) -> None:
         """Watch these hosts and label calls so from now on."""
@@ -52,9 +54,9 @@ class Hook:
         known = self.watch.settings
         self.watch = Watch(replace(known, extra_hosts={**known.extra_hosts, **hosts}))
 
-    def move(self, segments: Segments, key: HashKey | None) -> None:
+    def move(self, segments: Segments, keys: Path) -> None:
         """Write elsewhere from now on."""
-        old, self.segments, self.key = self.segments, segments, key
+        old, self.segments, self.keys, self.key = self.segments, segments, keys, None
         self._beats = False
         old.close()
 
@@ -102,15 +104,20 @@ class Hook:
         (self.labels if labels is NONE else labels.over(self.labels)).write_on(call)
         if netloc in self._practice:
             call.origin = "practice"
-        if self.key is None:
-            self.count("no_hash_key")
-        fingerprint(call, body, content_type or "", self.key)
+        fingerprint(call, body, content_type or "", self.key or self._load_key())
         key = hash((call.operation_id, address, body))
         if self.retries:
             self.retries.number(call, key)
         flight = Flight(self, call, key, netloc)
         self.open[call.call_id] = flight
         return flight
+
+    def _load_key(self) -> HashKey | None:
+        """The key, made with the first call; asked for again where it couldn't be read."""
+        self.key = HashKey.load(self.keys)
+        if self.key is None:
+            self.count("no_hash_key")
+        return self.key
 
     # -- a flight ends ---------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from hf_ledger.ingest.doors.hook.hosts import environment as variables
 from hf_ledger.ingest.doors.hook.hosts import named_hosts, settings_of
 from hf_ledger.ingest.doors.hook.labels import Labels, given
 from hf_ledger.ingest.doors.hook.threads import carry_labels, leave_threads_alone
-from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.process import this_process
 from hf_ledger.ingest.spool.segments import Segments
@@ -86,11 +85,11 @@ def record(
     )
     labels = labels.over(labels_of(variables()))
     if active.hook is None:
-        _start(Hook(_segments(where, labels), settings, labels, _key(where)))
+        _start(Hook(_segments(where, labels), settings, labels, where.keys))
     else:
         active.hook.use(settings, labels)
         if where != active.places:
-            active.hook.move(_segments(where, labels), _key(where))
+            active.hook.move(_segments(where, labels), where.keys)
     active.places = where
     if threads:
         carry_labels()
@@ -118,10 +117,6 @@ def tags_of(text: str) -> dict[str, object]:
 
 def _segments(places: Places, labels: Labels) -> Segments:
     return Segments(places.spool, lambda: this_process(labels.app, active.names()))
-
-
-def _key(places: Places) -> HashKey | None:
-    return HashKey.load(places.keys)
 
 
 def _start(hook: Hook) -> None:
