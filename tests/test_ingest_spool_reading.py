@@ -128,7 +128,7 @@ def test_a_file_that_grows_in_any_steps_gives_each_line_once(
 ) -> None:
     calls = [make_call() for _ in range(5)]
     whole = encode(WHO) + b"".join(map(encode, calls))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6))) + [len(whole)]
+    cuts = [*sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6))), len(whole)]
     folder = tmp_path / "grown"
     folder.mkdir(exist_ok=True)
     known: dict[str, Segment] = {}
@@ -150,13 +150,19 @@ def test_many_segments_come_in_one_batch_oldest_first(places: Places) -> None:
     assert len(batch.calls) == len(names) == 3
 
 
-def test_a_large_spool_comes_in_several_batches(
+def test_a_large_spool_comes_in_several_batches_that_lose_nothing(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "BATCH_BYTES", 1)
-    for _ in range(3):
-        spool(places, [make_call()])
-    assert [len(batch.calls) for batch in batches(places.spool, {})] == [1, 1, 1]
+    monkeypatch.setattr(reading, "BATCH_LINES", 4)
+    calls = [make_call() for _ in range(15)]
+    spool(places, calls[:9])
+    spool(places, calls[9:])
+    found = [(len(batch.calls), list(batch.calls)) for batch in batches(places.spool, {})]
+    # 17 lines, the two recorders among them: four batches of four and a rest of one.
+    assert [count for count, _ in found] == [3, 4, 3, 4, 1]
+    assert [line for _, lines in found for line in lines] == [
+        encode(call).rstrip(b"\n") for call in calls
+    ]
 
 
 def test_only_segments_are_looked_at(places: Places) -> None:

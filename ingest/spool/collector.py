@@ -15,6 +15,7 @@ import msgspec
 
 from hf_ledger.ingest.call import Call, Recorder
 from hf_ledger.ingest.catalogue.costing import enrich
+from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.keeping import (
@@ -89,6 +90,11 @@ where host = $host
     and pid = $pid
     and process_start = $process_start
 """
+
+NOT_ALL_KEPT = (
+    "the ledger would have kept {kept} of {expected} new calls: nothing was taken and all of it "
+    "is still in spool/. This is a defect of hf-ledger or DuckDB; please report it."
+)
 
 _log = logging.getLogger("hf_ledger")
 _call_decoder = msgspec.json.Decoder(Call)
@@ -177,10 +183,12 @@ def _unpriceable(stage: Stage, batch: Batch) -> list[bytes]:
 
 
 def _commit(stage: Stage, batch: Batch, unpriced: Sequence[bytes]) -> int:
+    """One batch and its offsets in one transaction; the number of new rows."""
     cursor = stage.cursor
+    staged = stage.fill(batch.calls, unpriced)
     with transaction(cursor):
         keep_routes(cursor, batch)
-        new = _keep_calls(stage, batch.calls, unpriced)
+        new = _keep_calls(stage, staged)
         keep_opened(cursor, batch)
         keep_noticed(cursor, batch)
         keep_rejected(cursor, batch)
@@ -188,28 +196,32 @@ def _commit(stage: Stage, batch: Batch, unpriced: Sequence[bytes]) -> int:
     return new
 
 
-def _keep_calls(stage: Stage, lines: Sequence[bytes], unpriced: Sequence[bytes] = ()) -> int:
-    """Add the calls that are not known yet; the number of rows added."""
-    cursor = stage.cursor
-    if not lines and not unpriced:
+def _keep_calls(stage: Stage, staged: int) -> int:
+    """Add the staged calls that are not known yet; the number of rows added."""
+    if not staged:
         return 0
-    stage.clear()
-    stage.add(lines)
-    _drop_known(cursor)
+    cursor = stage.cursor
+    known = _drop_known(cursor)
     enrich(cursor)
-    if unpriced:
-        stage.add(unpriced)
-        _drop_known(cursor)
+    stage.unpark()
+    known += _drop_known(cursor)
     cursor.execute(DROP_KNOWN_BLOCKS)
     cursor.execute(KEEP_BLOCKS)
-    return _count(cursor.execute(KEEP_CALLS))
+    kept = _count(cursor.execute(KEEP_CALLS))
+    if kept != staged - known:
+        raise Unusable(NOT_ALL_KEPT.format(kept=kept, expected=staged - known))
+    return kept
 
 
-def _drop_known(cursor: duckdb.DuckDBPyConnection) -> None:
+def _drop_known(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Take the calls that the ledger has out of `staged`; how many those were."""
     first, last = cursor.execute(BOUNDS).fetchone() or (None, None)
-    if first is not None:
-        cursor.execute(DROP_KNOWN, {"first": first, "last": last})
-        cursor.execute(DROP_LOST, {"first": first, "last": last})
+    if first is None:
+        return 0
+    bounds = {"first": first, "last": last}
+    known = _count(cursor.execute(DROP_KNOWN, bounds))
+    cursor.execute(DROP_LOST, bounds)
+    return known
 
 
 def _collect_lost(stage: Stage, done: Collected) -> None:
@@ -220,8 +232,9 @@ def _collect_lost(stage: Stage, done: Collected) -> None:
             continue
         values = {"host": host, "pid": pid, "process_start": start}
         found = cursor.execute(OPENED_LINES, values).fetchall()
+        staged = stage.fill([_lost(line) for (line,) in found])
         with transaction(cursor):
-            done.lost += _keep_calls(stage, [_lost(line) for (line,) in found])
+            done.lost += _keep_calls(stage, staged)
             keep_opened(cursor, Batch())
 
 

@@ -16,7 +16,9 @@ from hf_ledger.ingest.call import Call, Line, Noticed, OpenCall, Recorder, Route
 from hf_ledger.ingest.spool.lines import Damaged, damage, decode
 
 SUFFIX = ".ndjson"
-BATCH_BYTES = 32 * 2**20
+#: Well below DuckDB's row group (122,880): in a transaction, 2.0.0 was seen to read nothing back
+#: from a larger table made in that same transaction. Also bounds memory to some 50 MB.
+BATCH_LINES = 50_000
 END_OF_TIME = 253_402_300_800_000_000  # year 10000, in µs
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 CALL = b'{"kind":"call",'
@@ -80,16 +82,19 @@ def sizes(folder: Path) -> dict[str, int]:
 
 
 def batches(folder: Path, known: dict[str, Segment]) -> Iterator[Batch]:
-    """What lies beyond the known offsets, in batches of some 32 MiB, oldest segment first."""
-    batch, held = Batch(), 0
+    """What lies beyond the known offsets, in batches of at most `BATCH_LINES`, oldest first."""
+    batch, room = Batch(), BATCH_LINES
     for name, size in sizes(folder).items():
         segment = known.get(name) or Segment(name)
-        if size <= segment.taken_bytes:
-            continue
-        held += take(batch, segment, whole_lines(folder / name, segment.taken_bytes))
-        if held >= BATCH_BYTES:
-            yield batch
-            batch, held = Batch(), 0
+        while size > segment.taken_bytes:
+            data = whole_lines(folder / name, segment.taken_bytes)
+            taken = take(batch, segment, data, room)
+            room -= taken
+            if not taken:
+                break
+            if not room:
+                yield batch
+                batch, room = Batch(), BATCH_LINES
     if batch.segments:
         yield batch
 
@@ -105,12 +110,13 @@ def whole_lines(path: Path, offset: int) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def take(batch: Batch, segment: Segment, data: bytes) -> int:
-    """Sort a segment's new lines into the batch and move the segment's offset behind them."""
+def take(batch: Batch, segment: Segment, data: bytes, room: int = BATCH_LINES) -> int:
+    """Sort at most `room` new lines into the batch and move the segment's offset behind them."""
     if not data:
         return 0
+    lines = data[:-1].split(b"\n", room)[:room]
     number, offset = segment.taken_lines, segment.taken_bytes
-    for line in data[:-1].split(b"\n"):
+    for line in lines:
         number += 1
         position = Position(segment.name, number, offset)
         offset += len(line) + 1
@@ -122,10 +128,10 @@ def take(batch: Batch, segment: Segment, data: bytes) -> int:
             batch.positions.append(position)
         else:
             _take_rare(batch, segment, position, line)
-    batch.lines[segment.name] = number - segment.taken_lines
+    batch.lines[segment.name] = len(lines)
     segment.taken_lines, segment.taken_bytes = number, offset
     batch.segments.append(segment)
-    return len(data)
+    return len(lines)
 
 
 def _take_rare(batch: Batch, segment: Segment, position: Position, line: bytes) -> None:

@@ -181,6 +181,10 @@ where len(prefix) > 0
 """
 
 
+PARK = "create or replace temp table parked as from staged"
+UNPARK = "insert into staged from parked"
+
+
 class Stage:
     """The temp tables of one cursor, filled through one file beside the ledger."""
 
@@ -192,15 +196,31 @@ class Stage:
         self.cursor.execute(CREATE)
         self.cursor.execute(CREATE_BLOCKS)
 
-    def add(self, lines: Sequence[bytes]) -> None:
+    def fill(self, lines: Sequence[bytes], parked: Sequence[bytes] = ()) -> int:
+        """Start anew with these lines, some of them parked for later; the number of rows.
+
+        Belongs outside the transaction that reads the rows: see `BATCH_LINES`.
+        """
+        self.clear()
+        aside = self.add(parked)
+        self.cursor.execute(PARK)
+        self.cursor.execute(CREATE)
+        return aside + self.add(lines)
+
+    def unpark(self) -> None:
+        """Bring the parked rows in."""
+        self.cursor.execute(UNPARK)
+
+    def add(self, lines: Sequence[bytes]) -> int:
         """Add call lines to `staged`, each (call_id, ts) once; `AT_FAULT` where one is refused."""
         if not lines:
-            return
+            return 0
         with _written(self._path, lines):
             self.cursor.execute(READ, {"path": str(self._path)})
-        self.cursor.execute(STAGE)
+        (added,) = self.cursor.execute(STAGE).fetchone() or (0,)
         self.cursor.execute(STAGE_BLOCKS)
         self.cursor.execute("drop table read")
+        return int(added)
 
     def refused(self, lines: Sequence[bytes], then: Callable[[], None] | None = None) -> list[int]:
         """Indexes of the lines that can't be staged (or that `then` fails on)."""
