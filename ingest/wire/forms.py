@@ -7,7 +7,7 @@ when the body was not seen. The reply's shape decides between the tasks a form l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -46,8 +46,7 @@ class Body(msgspec.Struct, gc=False):
     candidate_labels: Raw = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """What a request's body tells."""
 
     model: str | None = None
@@ -123,11 +122,12 @@ def form_of(body: bytes | None, content_type: str) -> Form:
     """What the body tells; an empty form for a body that was not kept."""
     if not body:
         return Form(kind=media.kind_of_type(content_type))
-    kind = media.kind_of_type(content_type) or media.kind_of_bytes(body)
-    if kind is not None:
-        return Form(kind=kind)
-    if content_type.startswith("multipart/"):
-        return Form(model=_multipart_model(body))
+    if body[:1] != b"{":
+        kind = media.kind_of_type(content_type) or media.kind_of_bytes(body)
+        if kind is not None:
+            return Form(kind=kind)
+        if content_type.startswith("multipart/"):
+            return Form(model=_multipart_model(body))
     fields = raw.decode(_BODY, body)
     return _json_form(fields) if fields is not None else Form()
 

@@ -13,6 +13,7 @@ HOSTS: dict[str, str] = {
     "huggingface.co": "hub",
     "www.huggingface.co": "hub",
     "hf.co": "hub",
+    "cdn-lfs.huggingface.co": "asset",
     "fal.media": "asset",
     "replicate.delivery": "asset",
 }
@@ -57,11 +58,12 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
     (".endpoints.huggingface.cloud", "endpoint"),
     (".endpoints.huggingface.co", "endpoint"),
     (".huggingface.co", "hub"),
-    (".hf.co", "hub"),
+    (".hf.co", "asset"),
     (".fal.media", "asset"),
     (".replicate.delivery", "asset"),
     (".bfl.ai", "provider"),
 )
+_FAMILIES = tuple(ending for ending, _ in _ENDINGS)
 
 
 def known_host(host: str, settings: WireSettings) -> str | None:
@@ -83,7 +85,10 @@ def _named(name: str) -> str | None:
         return kind
     if name in PROVIDER_HOSTS:
         return "provider"
-    return next((kind for ending, kind in _ENDINGS if name.endswith(ending)), None)
+    # Every request of the caller's program comes by here: one test for all families first.
+    if not name.endswith(_FAMILIES):
+        return None
+    return next(kind for ending, kind in _ENDINGS if name.endswith(ending))
 
 
 def provider_of_host(host: str) -> str | None:

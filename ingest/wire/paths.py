@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote
 
 #: The end of a path → Hugging Face's task; the longer one wins: `/chat/completions` is chat.
@@ -97,8 +97,7 @@ POLL_SEGMENTS = frozenset(
 _TASK_NAMES = {"conversational": "chat-completion"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a request goes, as far as its URL tells."""
 
     provider: str | None = None
@@ -111,17 +110,13 @@ class Place:
 def segments_of(path: str) -> tuple[str, ...]:
     """The path's segments, unquoted, without empty ones."""
     parts = path.split("?", 1)[0].split("#", 1)[0].split("/")
-    return tuple(unquote(part) for part in parts if part)
+    return tuple([unquote(part) if "%" in part else part for part in parts if part])
 
 
 def task_of_tail(rest: tuple[str, ...], provider: str | None = None) -> str | None:
     """The task that the end of the path names."""
     tails = _COHERE_TAILS | _TAILS if provider == "cohere" else _TAILS
-    for length in (2, 1):
-        task = tails.get(rest[-length:]) if len(rest) >= length else None
-        if task is not None:
-            return task
-    return None
+    return tails.get(rest[-2:]) or tails.get(rest[-1:])
 
 
 def task_name(task: str) -> str:

@@ -30,6 +30,7 @@ _HF_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 #: One provider, one task: its requests and replies do not say it.
 _ONLY_TASK = {"black-forest-labs": "text-to-image"}
 _LONGEST_NAME = 300
+_FILES = frozenset({"resolve", "raw"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,8 @@ def _fetch(segments: tuple[str, ...]) -> AsideReason:
 
 def _hub_aside(method: str, segments: tuple[str, ...], query: str) -> AsideReason:
     if segments[:1] != ("api",):
-        return "download" if method in ("GET", "HEAD") else "hub_api"
+        fetched = method in ("GET", "HEAD") and not _FILES.isdisjoint(segments)
+        return "download" if fetched else "hub_api"
     if segments[1:2] in (("telemetry",), ("agent-harnesses",)):
         return "telemetry"
     # A model's own page tells its pipeline tag; asked for, page and list tell its providers.

@@ -83,15 +83,14 @@ class Importer:
 
     def _take(self, exchange: Exchange, done: Imported) -> None:
         said = read_exchange(exchange, self._settings, self._routes)
-        if isinstance(said, Call):
-            if exchange.ts is None:
-                done.rejected.append(Rejected(exchange.line, "no recorded_at and no committed_at"))
-                return
-            self._keep_call(said, exchange, exchange.ts, done)
-        else:
-            self._keep_aside(said, exchange, done)
         if self._explained is not None:
             self._explained({"id": exchange.id, **explain(said)})
+        if not isinstance(said, Call):
+            self._keep_aside(said, exchange, done)
+        elif exchange.ts is None:
+            done.rejected.append(Rejected(exchange.line, "no recorded_at and no committed_at"))
+        else:
+            self._keep_call(said, exchange, exchange.ts, done)
 
     def _keep_call(self, call: Call, exchange: Exchange, ts: int, done: Imported) -> None:
         call.external_id = exchange.id or self._position_id(exchange)
