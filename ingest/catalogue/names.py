@@ -72,7 +72,7 @@ def mixture(name: str) -> NamedSize | None:
 
 def dense(name: str) -> NamedSize | None:
     """The one size a plain name gives; of a distilled model the pupil's, which stands last."""
-    sizes = [float(number) for number in BILLIONS.findall(name)]
+    sizes = [float(number) for number in BILLIONS.findall(UNDERSCORED.sub("", name))]
     sizes += [float(f"{whole}.{tenth}") for whole, tenth in UNDERSCORED.findall(name)]
     sizes += [float(f"{whole}.{tenth}") for whole, tenth in SEVEN_B_ONE.findall(name)]
     if not sizes:
