@@ -79,10 +79,10 @@ def smaller(move: Row) -> str:
 
 def cheaper(move: Row) -> str:
     return (
-        f"{move['to_provider']} lists {move['from_model']} below {move['from_provider']}. The "
-        f"tokens of {counted(move['calls'], 'call')} list for {dollars(move['cost_after'])} "
-        f"instead of {dollars(move['cost'])}: {dollars(move['difference'])} less, same model, "
-        "speed untested."
+        f"The same tokens of {counted(move['calls'], 'call')} on {move['from_model']} list for "
+        f"{dollars(move['cost_after'])} at {move['to_provider']} instead of "
+        f"{dollars(move['cost'])} at {move['from_provider']}: {dollars(move['difference'])} less; "
+        "same model, speed and limits untested."
     )
 
 

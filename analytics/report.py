@@ -23,7 +23,9 @@ from hf_ledger.ingest.errors import Usage
 MOST_ROWS = 12
 
 #: Observations and moves that fit a report someone reads to the end.
-MOST_OBSERVATIONS = 6
+MOST_OBSERVATIONS, MOST_OF_A_KIND = 8, 2
+MOST_MOVES = 8
+ALL_OBSERVATIONS = 10_000
 
 Row = Mapping[str, Any]
 
@@ -303,10 +305,22 @@ def cells(rows: Sequence[Row]) -> tuple[Cell, ...]:
 
 def moves(rows: Sequence[Row]) -> tuple[Move, ...]:
     names = Move.__dataclass_fields__
-    return tuple(Move(**{name: row[name] for name in names}) for row in rows[:MOST_OBSERVATIONS])
+    return tuple(Move(**{name: row[name] for name in names}) for row in rows[:MOST_MOVES])
 
 
 def observations(ask: Ask, scope: Scope) -> tuple[Observation, ...]:
-    rows = ask("recommendations", scope, n=MOST_OBSERVATIONS).to_pylist()
+    """The first of each kind, in their order."""
+    rows = varied(ask("recommendations", scope, n=ALL_OBSERVATIONS).to_pylist())
     names = Observation.__dataclass_fields__
     return tuple(Observation(**{name: row[name] for name in names}) for row in rows)
+
+
+def varied(rows: Sequence[Row]) -> list[Row]:
+    """At most two of a kind: twelve prices of one model would hide that calls fail."""
+    seen: dict[str, int] = {}
+    chosen: list[Row] = []
+    for row in rows:
+        seen[row["kind"]] = seen.get(row["kind"], 0) + 1
+        if seen[row["kind"]] <= MOST_OF_A_KIND:
+            chosen.append(row)
+    return chosen[:MOST_OBSERVATIONS]

@@ -50,13 +50,22 @@ def headlines(report: WeeklyReport) -> list[Cells]:
     now, before = report.totals, report.before
     each = now.cost * 1000 / now.priced_calls if now.cost is not None and now.priced_calls else None
     failed = now.errors / now.calls if now.calls else None
-    grown = text.change(Decimal(now.calls), Decimal(before.calls))
     return [
-        figure("Cost", text.total(now), f"{text.change(now.cost, before.cost)} on the week before"),
-        figure("Calls", f"{now.calls:,}", f"{grown} on the week before"),
-        figure("Per 1,000 priced calls", dollars(each) if each is not None else "–", "mean"),
+        figure(cost_label(report), dollars(now.cost), against(now.cost, before.cost)),
+        figure("Calls", f"{now.calls:,}", against(Decimal(now.calls), Decimal(before.calls))),
+        figure("Per 1,000 priced calls", dollars(each) if each is not None else "–", "on average"),
         figure("Failed calls", percent(failed, 2) if now.calls else "–", f"{now.errors:,} calls"),
     ]
+
+
+def cost_label(report: WeeklyReport) -> str:
+    """Says that a total is a lower bound where calls without a price are missing from it."""
+    covered = report.totals.coverage.complete or report.totals.cost is None
+    return "Cost" if covered else "Cost, at least"
+
+
+def against(now: Decimal | None, before: Decimal | None) -> str:
+    return f"{text.change(now, before)} on the week before"
 
 
 def figure(label: str, value: str, note: str) -> Cells:
@@ -80,24 +89,24 @@ def drawn(cost: Decimal | None) -> float | None:
 def tables(report: WeeklyReport) -> list[Cells]:
     whole = report.totals.cost
     return [
-        table("Teams", "Team", report.teams, whole),
-        table("Models", "Model", report.models, whole),
-        table("Model sizes", "Size class", report.sizes, whole),
+        table("Teams", "Team", report.teams, whole, "no team set"),
+        table("Models", "Model", report.models, whole, "unknown model"),
+        table("Model sizes", "Size class", report.sizes, whole, "unknown size"),
     ]
 
 
-def table(title: str, head: str, parts: Sequence[Part], whole: Decimal | None) -> Cells:
-    return {"title": title, "head": head, "rows": [row(part, whole) for part in parts]}
+def table(title: str, head: str, parts: Sequence[Part], whole: Decimal | None, unset: str) -> Cells:
+    return {"title": title, "head": head, "rows": [row(part, whole, unset) for part in parts]}
 
 
-def row(part: Part, whole: Decimal | None) -> Cells:
+def row(part: Part, whole: Decimal | None, unset: str) -> Cells:
     share = float(part.cost / whole) if part.cost is not None and whole else None
     return {
-        "name": text.name(part),
+        "name": text.name(part, unset),
         "meter": Markup(svg.meter(share)),
         "cost": cents(part.cents),
         "share": percent(share, 1) if share is not None else "–",
-        "before": dollars(part.before),
+        "before": dollars(part.before) if part.before is not None else "unknown",
         "change": text.change(part.cost, part.before),
         "calls": f"{part.calls:,}",
         "unpriced": f"{part.unpriced_calls:,}",
@@ -117,7 +126,7 @@ def total_row(report: WeeklyReport) -> Cells:
 
 def cents(amount: Decimal | None) -> str:
     """Always two places, so that a column adds up as it is read."""
-    return dollars(None) if amount is None else f"${amount:,.2f}"
+    return "unknown" if amount is None else f"${amount:,.2f}"
 
 
 def heat_chart(report: WeeklyReport) -> str:

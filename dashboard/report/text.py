@@ -46,10 +46,11 @@ def signed(share: float) -> str:
     return f"{'+' if share >= 0 else '−'}{abs(share) * 100:,.1f} %"
 
 
-def name(part: Part) -> str:
+def name(part: Part, unset: str = "not set") -> str:
+    """What a row is called; `unset` where the calls say nothing."""
     if part.others:
         return f"{part.others} others"
-    return "not set" if part.name is None else part.name
+    return unset if part.name is None else part.name
 
 
 def lead(report: WeeklyReport) -> str:
@@ -76,8 +77,8 @@ def largest(report: WeeklyReport) -> str:
         named = next((part for part in parts if part.name and part.cost), None)
         if named and report.totals.cost:
             share = float((named.cost or Decimal(0)) / report.totals.cost)
-            found.append(f"{named.name} is the largest {what} with {percent(share)}")
-    return f" {', '.join(found)}." if found else ""
+            found.append(f"the largest {what} is {named.name} with {percent(share)}")
+    return f" Of this, {', '.join(found)}." if found else ""
 
 
 def coverage_line(report: WeeklyReport) -> str:
