@@ -22,8 +22,9 @@ from hf_ledger.ingest.doors.hook.tees import Tees, tees_for
 LIBRARIES = ("httpx", "httpx2")
 PRIVATE, PUBLIC = "_send_single_request", "send"
 
-#: Marks a function as ours; `alias_httpx()` gives one class two names.
-MARK = "_hf_ledger_original"
+#: Our wrappers → what they wrap. `alias_httpx()` gives one class two names; a mark on the function
+#: itself would be copied by other people's wrappers around it.
+ORIGINALS: dict[Any, Any] = {}
 
 Begin = Callable[[Any], Trip | None]
 
@@ -39,12 +40,12 @@ def hook_library(library: ModuleType, door: Door) -> str | None:
     """Wrap both clients of this library; gives the method's name, None where there is none."""
     tees = tees_for(library, door.shield)
     name = method_of(library.Client)
-    if name is None or hasattr(getattr(library.Client, name), MARK):
+    if name is None or getattr(library.Client, name) in ORIGINALS:
         return name
     for owner, wrap in ((library.Client, _sync), (library.AsyncClient, _async)):
         original = getattr(owner, name)
         wrapper = wrap(original, door, tees)
-        setattr(wrapper, MARK, original)
+        ORIGINALS[wrapper] = original
         setattr(owner, name, wrapper)
     return name
 
@@ -58,7 +59,7 @@ def unhook_library(library: ModuleType) -> None:
     """Put the originals back, where nobody has wrapped them since."""
     for owner in (library.Client, library.AsyncClient):
         for name in (PRIVATE, PUBLIC):
-            original = getattr(getattr(owner, name, None), MARK, None)
+            original = ORIGINALS.pop(getattr(owner, name, None), None)
             if original is not None:
                 setattr(owner, name, original)
 

@@ -55,20 +55,26 @@ def _gzip() -> Decode:
     return lambda chunk: unpacker.decompress(chunk, BOUND)
 
 
+class _Deflate:
+    """The zlib form, or the raw one that some servers send under this name: two bytes tell."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._unpacker: Any = None
+
+    def step(self, chunk: bytes) -> bytes:
+        if self._unpacker is None:
+            chunk = self._held = self._held + chunk
+            if len(chunk) < 2:
+                return b""
+            zlib_form = chunk[0] & 15 == 8 and int.from_bytes(chunk[:2], "big") % 31 == 0
+            self._unpacker = zlib.decompressobj(zlib.MAX_WBITS if zlib_form else -zlib.MAX_WBITS)
+        plain: bytes = self._unpacker.decompress(chunk, BOUND)
+        return plain
+
+
 def _deflate() -> Decode:
-    """The zlib form, or the raw one that some servers send under this name."""
-    unpackers = [zlib.decompressobj()]
-
-    def step(chunk: bytes) -> bytes:
-        try:
-            return unpackers[0].decompress(chunk, BOUND)
-        except zlib.error:
-            if len(unpackers) == 2:
-                raise
-            unpackers[:] = [zlib.decompressobj(-zlib.MAX_WBITS)] * 2
-            return unpackers[0].decompress(chunk, BOUND)
-
-    return step
+    return _Deflate().step
 
 
 def _brotli() -> Decode | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hf_ledger.ingest.call import Call, Noticed, OpenCall, RouteSeen
 from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
-from hf_ledger.ingest.doors.hook.hosts import Watch
+from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
 from hf_ledger.ingest.doors.hook.retries import Retries
@@ -209,6 +209,12 @@ class Hook:
         for flight in list(self.open.values()):
             self.shield(flight.over, GeneratorExit())
         self.beat()
+
+    def stop(self) -> None:
+        """Look at nothing any more, write what is under way, and close the segment."""
+        self.watch = Blind(self.watch.settings)
+        self.finish()
+        self.segments.close()
 
     def restart(self) -> None:
         """In a fork's child: the parent ends its own flights."""

@@ -55,6 +55,13 @@ class Watch:
         return known
 
 
+class Blind(Watch):
+    """Sees nothing: recording is off, though somebody may still hold our wrappers."""
+
+    def sees(self, url: Url) -> bool:
+        return False
+
+
 def bare(host: str) -> str:
     """The name by which a URL knows the host: no port, no brackets."""
     return without_port(host).strip("[]")

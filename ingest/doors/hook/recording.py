@@ -134,6 +134,5 @@ def stop() -> None:
     clients.unhook_all()
     leave_threads_alone()
     atexit.unregister(hook.finish)
-    hook.finish()
-    hook.segments.close()
+    hook.stop()
     active.hook, active.places, active.hooked = None, None, {}

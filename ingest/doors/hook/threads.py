@@ -14,27 +14,28 @@ from typing import Any
 
 from hf_ledger.ingest.doors.hook.labels import NONE, carry, current
 
-_MARK = "_hf_ledger_original"
+#: Our wrappers → what they wrap.
+_ORIGINALS: dict[Any, Any] = {}
 
 
 def carry_labels() -> None:
     """Wrap both ways into a thread; doing it twice changes nothing."""
-    if not hasattr(ThreadPoolExecutor.submit, _MARK):
+    if ThreadPoolExecutor.submit not in _ORIGINALS:
         _replace(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
-    if not hasattr(threading.Thread.start, _MARK):
+    if threading.Thread.start not in _ORIGINALS:
         _replace(threading.Thread, "start", _starting(threading.Thread.start))
 
 
 def leave_threads_alone() -> None:
     """Put back what was there, unless somebody else has wrapped it since."""
     for owner, name in ((ThreadPoolExecutor, "submit"), (threading.Thread, "start")):
-        original = getattr(getattr(owner, name), _MARK, None)
+        original = _ORIGINALS.pop(getattr(owner, name), None)
         if original is not None:
             setattr(owner, name, original)
 
 
 def _replace(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-    setattr(wrapper, _MARK, getattr(owner, name))
+    _ORIGINALS[wrapper] = getattr(owner, name)
     setattr(owner, name, wrapper)
 
 
