@@ -56,17 +56,21 @@ class CollectorThread(threading.Thread):
         self._surveyed = self._tidied = -TIDY_SECONDS
 
     def run(self) -> None:
-        while not self._stopping.is_set():
+        last = False
+        while not last:
+            # The round after `stop()` takes what was written in the meantime.
+            last = self._stopping.is_set()
             pause = POLL_SECONDS
             try:
                 self._round(time.monotonic())
                 self.health.failures_in_a_row = 0
-            except Exception as error:  # noqa: BLE001 - the loop must outlive whatever one round meets
+            except Exception as error:  # noqa: BLE001 - the loop outlives whatever a round meets
                 pause = self._failed(error)
-            self._stopping.wait(pause)
+            if not last:
+                self._stopping.wait(pause)
 
     def stop(self) -> None:
-        """End the loop and wait for the round under way."""
+        """Collect once more, end the loop and wait for it."""
         self._stopping.set()
         if self.is_alive():
             self.join()
