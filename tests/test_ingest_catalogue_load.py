@@ -37,6 +37,17 @@ def test_everything_that_ships_arrives() -> None:
     assert found["models"] >= len(shipped_sizes()) == lines("model_sizes.csv")
 
 
+def test_a_model_known_by_its_task_only_is_sized_by_its_name() -> None:
+    ledger = shipped_ledger()
+    found = ledger.execute(
+        "select family, params_total_b, size_class, confidence from models"
+        " where model = 'Qwen/Qwen3-Embedding-8B'"
+    ).fetchall()
+    assert found == [("encoder", 8.0, "xl", "name only")]
+    unsized = ledger.execute("select count(*) from models where size_class is null").fetchall()[0]
+    assert unsized[0] < 400  # adapters for pictures and videos, nearly all of them
+
+
 def test_loading_again_changes_nothing() -> None:
     ledger = empty_ledger()
     load_reference(ledger)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from hf_ledger.ingest.catalogue.sizes import CLASS_VERSION, shipped_sizes
+from hf_ledger.ingest.catalogue.sizes import CLASS_VERSION, shipped_sizes, size_of
 
 PRICES = """
 create or replace temp table shipped_prices as
@@ -136,7 +136,7 @@ def load_reference(cursor: duckdb.DuckDBPyConnection) -> None:
 
 def load_models(cursor: duckdb.DuckDBPyConnection) -> None:
     """Replace the shipped models' sizes, and drop what an older class scheme had worked out."""
-    sizes = list(shipped_sizes().values())
+    sizes = [size_of(size.model) for size in shipped_sizes().values()]
     names = {"models": [size.model for size in sizes], "class_version": CLASS_VERSION}
     cursor.execute(DROP_STALE_MODELS, names)
     cursor.execute(
