@@ -146,8 +146,9 @@ def versions(rows: list[Row]) -> list[Row]:
 
 def priced(row: Row) -> str:
     """As "$0.13 per 1,000,000 input tokens"."""
-    units = f"{row['per_units']:,} " if row["per_units"] != 1 else ""
-    return f"${row['usd'].normalize():f} per {units}{row['kind'].replace('_', ' ')}"
+    kind = row["kind"].replace("_", " ")
+    units = kind.removesuffix("s") if row["per_units"] == 1 else f"{row['per_units']:,} {kind}"
+    return f"${row['usd'].normalize():f} per {units}"
 
 
 def day(moment: datetime | None) -> str | None:
