@@ -50,6 +50,13 @@ def test_request_ids_differ_and_end_with_the_clients_own(client: httpx2.Client) 
     assert all(each.startswith("Root=1-") and each.endswith(";mine") for each in ids)
 
 
+@pytest.mark.parametrize(
+    "path", ["novita/v3/openai", "groq/openai/v1", "fireworks-ai/inference/v1"]
+)
+def test_providers_deeper_paths(client: httpx2.Client, path: str) -> None:
+    assert client.post(f"/{path}/chat/completions", json=chat()).json()["model"] == CHAT_MODEL
+
+
 def test_a_providers_own_route_names_nobody(client: httpx2.Client) -> None:
     said = client.post("/together/v1/chat/completions", json=chat())
     assert "x-inference-provider" not in said.headers

@@ -272,6 +272,7 @@ def practice_app() -> Starlette:
         "/models/{model:path}": pipeline,
         "/pipeline/{task}/{model:path}": pipeline,
         "/{provider}/v1/chat/completions": chat,
+        "/{provider}/{rest:path}/chat/completions": chat,  # novita, groq and fireworks go deeper
         "/{provider}/v1/completions": completion,
         "/{provider}/v1/embeddings": embeddings,
         "/generate": generation,
