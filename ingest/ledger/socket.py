@@ -132,6 +132,8 @@ class Caller:
                 state, length = REPLY.unpack(_exactly(self._connection, REPLY.size))
                 body = _exactly(self._connection, length)
             except OSError as error:
+                # What may still arrive would be taken for the answer to the next question.
+                self._connection.close()
                 raise Unusable(NO_ANSWER.format(pid=self._pid)) from error
         if state == BAD:
             raise _error(body)
