@@ -118,7 +118,7 @@ def text_of(value: object) -> str:
 def priced(call: Row) -> list[str]:
     """The sum, line by line, then where its prices come from."""
     basis = call["cost_basis"]
-    lines: list[str] = [BASES.get(basis, basis)]
+    lines = [BASES[basis] if basis in BASES else str(basis)]
     if basis != "list_price_tokens":
         return lines
     prices = [row for row in json.loads(call["prices_used"]) if row["price_id"] == call["price_id"]]

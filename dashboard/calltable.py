@@ -29,6 +29,11 @@ ORDERS = {
 Row = dict[str, Any]
 
 
+def pages(calls: int) -> int:
+    """How many pages a number of calls makes."""
+    return max(1, -(-min(calls, REACH) // PAGE))
+
+
 def frame(rows: Sequence[Row], zone: str) -> pd.DataFrame:
     """One line a call, times in the reporting zone, money as text so that unknown is never 0."""
     local = ZoneInfo(zone)

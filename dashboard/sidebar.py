@@ -47,6 +47,8 @@ def choose_book() -> None:
         required=True,
         key="book",
         bind="query-params",
+        width="stretch",
+        wrap=False,
     )
 
 

@@ -43,10 +43,8 @@ def pick(rows: list[Row]) -> Callable[[], None]:
     return picked
 
 
-def page_of(view: View, total: int, order: str, descending: bool) -> list[Row]:
-    """The rows of the page asked for; paging is done by the ledger."""
-    pages = max(1, -(-min(total, calltable.REACH) // calltable.PAGE))
-    number = min(int(st.session_state.get("page", 1)), pages)
+def page_of(view: View, number: int, order: str, descending: bool) -> list[Row]:
+    """The rows of one page; paging is done by the ledger."""
     return loaders.rows(
         view.book,
         "calls",
@@ -78,8 +76,12 @@ with st.grid(4, min_column_width=150, gap="small"):
 cards.honesty(now)
 
 order, descending = chosen_order()
-rows = page_of(view, now["calls"], order, descending)
-st.dataframe(
+table = st.container()  # stands above the page numbers, which are asked first
+with st.container(horizontal=True, horizontal_alignment="distribute"):
+    number = st.pagination(calltable.pages(now["calls"]), key="page", bind="query-params")
+    rows = page_of(view, number, order, descending)
+    cards.csv_button(view, "calls", rows, label="CSV of this page")
+table.dataframe(
     calltable.frame(rows, view.period.zone),
     column_config=calltable.columns(),
     hide_index=True,
@@ -89,13 +91,6 @@ st.dataframe(
     selection_mode="single-row",
     alt="Calls of this period, one a row; select a row for all its columns",
 )
-with st.container(horizontal=True, horizontal_alignment="distribute"):
-    st.pagination(
-        max(1, -(-min(now["calls"], calltable.REACH) // calltable.PAGE)),
-        key="page",
-        bind="query-params",
-    )
-    cards.csv_button(view, "calls", rows, label="CSV of this page")
 if now["calls"] > calltable.REACH:
     st.caption(
         f"Pages reach the first {full(calltable.REACH)} calls in this order; narrow the filters "

@@ -84,7 +84,7 @@ with st.container(border=True):
         )
         st.metric("Priced calls", percent(totals.coverage.calls_share))
         st.metric("Observations", full(len(report.observations)))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         download("HTML", report, "html", "text/html", as_html)
         download("XLSX", report, "xlsx", XLSX, as_xlsx)
         st.page_link(
