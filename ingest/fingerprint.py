@@ -59,8 +59,7 @@ CONTENT = (
     "image_url",
     "audio_url",
 )
-_SYSTEM_ROLES = frozenset({"system", "developer"})
-_FIELD, _END = b"\x1f", b"\x1e"
+_SYSTEM_ROLES = ("system", "developer")
 
 _JSON = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -237,7 +236,6 @@ def _parameters(asked: dict[str, Any]) -> bytes:
 
 _WRITTEN = EXCLUDED | {*TEMPLATE, *CONTENT, "messages"}
 _EMPTY: tuple[Any, ...] = ({}, [], "")
-_NO_MESSAGES: tuple[list[Any], list[Any]] = ([], [])
 
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Exchanges by hand for the wire's readers: requests, replies and streams in providers' own forms."""
+"""Exchanges by hand for the wire's readers: requests, replies, streams in providers' own forms."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def packed(body: Any) -> bytes | None:
 def ask(
     url: str,
     body: Any = None,
+    *,
     headers: Mapping[str, str] | None = None,
     method: str = "POST",
     settings: WireSettings | None = None,
@@ -87,6 +88,7 @@ def answered(
     call: Call,
     body: Any = b"",
     status: int = 200,
+    *,
     headers: Mapping[str, str] | None = None,
     ending: Ending = "complete",
     chunks: Iterable[bytes] | None = None,

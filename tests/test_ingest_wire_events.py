@@ -1,8 +1,9 @@
-"""Streams in each provider's form, in any pieces. Made by hand after recordings and documentation."""
+"""Streams in each provider's form, in any pieces; made by hand after recordings and documents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -229,7 +230,7 @@ def test_each_providers_stream_is_read(name: str) -> None:
 def pieces(stream: bytes, cuts: list[int]) -> Iterator[bytes]:
     """The stream cut at these places."""
     places = sorted({cut % (len(stream) + 1) for cut in cuts} | {0, len(stream)})
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         yield stream[begin:end]
 
 

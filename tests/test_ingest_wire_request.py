@@ -444,7 +444,8 @@ def test_raw_bodies_are_known_by_magic_or_type(
 def test_multipart_uploads_name_the_model_in_a_part() -> None:
     body = (
         b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.flac"\r\n\r\nfLaC...\r\n'
-        b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nopenai/whisper-large-v3\r\n--x--\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n'
+        b"openai/whisper-large-v3\r\n--x--\r\n"
     )
     call = asked(
         f"{ROUTER}/deepinfra/v1/openai/audio/transcriptions",

@@ -1,4 +1,4 @@
-"""Tokens as each provider states them; never guessed, never added up. Made by hand after the facts."""
+"""Tokens as each provider states them; never guessed or added up. By hand after the facts."""
 
 from __future__ import annotations
 
