@@ -34,6 +34,7 @@ GOLDEN: tuple[tuple[str, str, float, str], ...] = (
     ("openai/gpt-oss-20b", "llm", 20.9, "large"),
     ("openai/gpt-oss-120b", "llm", 116.8, "xl"),
     ("openai-community/gpt2", "llm", 0.137, "small"),
+    ("microsoft/DialoGPT-small", "llm", 0.124, "small"),
     ("zai-org/GLM-4.5", "llm", 357.0, "xl"),
     ("zai-org/GLM-4.5-Air", "llm", 110.0, "xl"),
     ("MiniMaxAI/MiniMax-M2", "llm", 230.0, "xl"),
