@@ -145,10 +145,13 @@ def call(
 
     No row where the ledger has no such call.
     """
+    import pyarrow as pa
+
     wanted = [identifier(call_id)]
     table = as_text(fetch(cursor, ONE_CALL, wanted), ("call_id", "fallback_of"))
     used = json.dumps(fetch(cursor, PRICES_USED, wanted).to_pylist(), default=str)
-    return aware(table, ("ts",)).append_column("prices_used", [[used] * table.num_rows])
+    prices = pa.array([used] * table.num_rows, pa.string())
+    return aware(table, ("ts",)).append_column("prices_used", prices)
 
 
 def identifier(text: str) -> str:

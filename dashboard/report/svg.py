@@ -5,6 +5,7 @@ Charts draw rounded figures; the tables beside them tell exact ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -54,10 +55,9 @@ def nice_top(highest: float) -> float:
     """The end of an axis: 1, 2, 2.5 or 5 times a power of ten, at or above the highest value."""
     if highest <= 0:
         return 1.0
-    power: float = 10.0 ** len(str(int(highest))) if highest >= 1 else 1.0
-    while power > highest:
-        power /= 10
-    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= highest)
+    least = max(highest, 1e-9)  # the smallest amount a ledger holds
+    power = 10.0 ** math.floor(math.log10(least))
+    return next((step * power for step in (1, 2, 2.5, 5) if step * power >= least), 10 * power)
 
 
 def columns(bars: Sequence[Bar], label: str) -> str:
