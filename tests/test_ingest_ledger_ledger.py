@@ -1,4 +1,4 @@
-"""Opening the ledger: exclusive, migrated, with reference data, and clear when it can't be opened."""
+"""Opening the ledger: exclusive, migrated, with reference data, and clear when it can't be."""
 
 from __future__ import annotations
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from factories_calls import make_call, spool
 
+from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool import polling
@@ -121,7 +123,7 @@ def test_the_loop_outlives_what_a_round_meets(
     spool(places, [make_call()])
     wait_for(lambda: count(ledger) == 1)
     wait_for(lambda: thread.health.failures_in_a_row == 0)
-    assert thread.health.last_failure == "ValueError: odd"
+    assert thread.health.last_failure == "ValueError"
     # One line for a row of failures, not one for each round.
     assert [record.getMessage() for record in caplog.records] == [
         "hf-ledger could not collect, will retry: OSError: disk"
@@ -142,3 +144,12 @@ def test_an_old_segment_goes_when_the_loop_tidies(
 def age(path: Path, days: float) -> None:
     then = time.time() - days * DAY
     os.utime(path, (then, then))
+
+
+def test_a_failure_is_described_without_the_values_it_met() -> None:
+    with duckdb.connect(":memory:") as memory, pytest.raises(duckdb.Error) as caught:
+        memory.execute("select cast('marker-7731' as integer)").fetchall()
+    assert "marker-7731" in str(caught.value)
+    assert polling.described(caught.value) == "ConversionException"
+    assert polling.described(OSError(28, "No space left")) == "OSError: [Errno 28] No space left"
+    assert polling.described(Unusable("make room.")) == "Unusable: make room."

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -88,7 +87,11 @@ _open_here: dict[Path, Ledger] = {}
 
 
 class Ledger:
-    """An open ledger. Each use takes a cursor of its own; `writing` serialises writers."""
+    """An open ledger. Each use takes a cursor of its own; `writing` serialises writers.
+
+    Nothing else in this process may open the file: DuckDB's lock is POSIX's, which is gone as soon
+    as any descriptor of the file is closed.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None = None) -> None:
         self.path = path
@@ -182,8 +185,6 @@ def migrate(
 
 def load_shipped(cursor: duckdb.DuckDBPyConnection) -> None:
     """Bring the shipped prices, sizes and routes in, once per version of them."""
-    if find_spec("hf_ledger.ingest.catalogue.sizes") is None:
-        return
     from hf_ledger.ingest.catalogue.load import load_reference
 
     version = reference_version()

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import duckdb
+
+from hf_ledger.ingest.errors import LedgerError
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.collector import Collected, collect
@@ -95,7 +98,14 @@ class CollectorThread(threading.Thread):
     def _failed(self, error: Exception) -> float:
         """Log the first of a row of failures; the seconds to wait before the next try."""
         self.health.failures_in_a_row += 1
-        self.health.last_failure = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        self.health.last_failure = described(error)
         if self.health.failures_in_a_row == 1:
             _log.error("hf-ledger could not collect, will retry: %s", self.health.last_failure)
         return min(POLL_SECONDS * float(2 ** min(self.health.failures_in_a_row, 8)), LONGEST_PAUSE)
+
+
+def described(error: Exception) -> str:
+    """The error for a log: DuckDB quotes values when it converts them, so those are left out."""
+    if isinstance(error, LedgerError | OSError | duckdb.OperationalError):
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return type(error).__name__

@@ -17,8 +17,8 @@ from hf_ledger.ingest.spool.lines import Damaged, damage, decode
 
 SUFFIX = ".ndjson"
 #: Well below DuckDB's row group (122,880): in a transaction, 2.0.0 was seen to read nothing back
-#: from a larger table made in that same transaction. Also bounds memory to some 50 MB.
-BATCH_LINES = 50_000
+#: from a larger table made in that same transaction. Memory follows it too: some 350 MB at most.
+BATCH_LINES = 20_000
 END_OF_TIME = 253_402_300_800_000_000  # year 10000, in µs
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 CALL = b'{"kind":"call",'

@@ -34,7 +34,6 @@ limit 0
 # Whole numbers of JSON are read exactly, decimals only as strings.
 READ = """
 create or replace temp table read as
-select distinct on (call_id, ts) *
 from read_json(
     $path,
     format = 'newline_delimited',
@@ -181,6 +180,31 @@ where len(prefix) > 0
 """
 
 
+# A batch rarely holds a call twice; keeping one of each by `distinct on` costs more than reading.
+DROP_REPEATED = """
+delete from staged
+where rowid in (
+    select unnest(list_sort(list(rowid))[2:])
+    from staged
+    group by
+        call_id,
+        ts
+    having count(*) > 1
+)
+"""
+
+DROP_REPEATED_BLOCKS = """
+delete from staged_blocks
+where rowid in (
+    select unnest(list_sort(list(rowid))[2:])
+    from staged_blocks
+    group by
+        call_id,
+        ts
+    having count(*) > 1
+)
+"""
+
 PARK = "create or replace temp table parked as from staged"
 UNPARK = "insert into staged from parked"
 
@@ -217,10 +241,13 @@ class Stage:
             return 0
         with _written(self._path, lines):
             self.cursor.execute(READ, {"path": str(self._path)})
-        (added,) = self.cursor.execute(STAGE).fetchone() or (0,)
+        added = _count(self.cursor.execute(STAGE))
         self.cursor.execute(STAGE_BLOCKS)
         self.cursor.execute("drop table read")
-        return int(added)
+        repeated = _count(self.cursor.execute(DROP_REPEATED))
+        if repeated:
+            self.cursor.execute(DROP_REPEATED_BLOCKS)
+        return added - repeated
 
     def refused(self, lines: Sequence[bytes], then: Callable[[], None] | None = None) -> list[int]:
         """Indexes of the lines that can't be staged (or that `then` fails on)."""
@@ -254,6 +281,12 @@ def guilty(lines: Sequence[bytes], passes: Callable[[Sequence[bytes]], bool]) ->
             middle = (start + end) // 2
             ranges += [(middle, end), (start, middle)]
     return found
+
+
+def _count(changed: duckdb.DuckDBPyConnection) -> int:
+    """Rows that an insert or a delete says it changed."""
+    (count,) = changed.fetchone() or (0,)
+    return int(count)
 
 
 @contextmanager
