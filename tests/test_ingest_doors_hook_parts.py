@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
+import inspect
 import sys
 import time
 import uuid
@@ -14,15 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_ledger.ingest import fingerprint as fingerprints
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.hook import decoding
 from hf_ledger.ingest.doors.hook.decoding import decoder
 from hf_ledger.ingest.doors.hook.flight import ending_of, kind_of
+from hf_ledger.ingest.doors.hook.hook import READ
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch, named_hosts, netloc_of, settings_of
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.retries import REMEMBERED, WINDOW_US, Retries
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.wire import forms
+from hf_ledger.ingest.wire import request as request_reader
 from hf_ledger.ingest.wire.exchange import WireSettings
 
 
@@ -262,3 +268,14 @@ def test_endings() -> None:
     assert ending_of(None) == "complete"
     assert ending_of(GeneratorExit()) == "closed"
     assert ending_of(KeyboardInterrupt()) == "cancelled"
+
+
+def test_readers_of_requests_get_every_header_they_ask_for() -> None:
+    """The hook hands over named headers only, so a reader that wants another one must say so."""
+    asked = set()
+    for module in (request_reader, forms, fingerprints):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "headers.get":
+                asked.add(ast.literal_eval(node.args[0]))
+    assert asked == set(READ.values())
+    assert b"authorization" not in READ

@@ -21,6 +21,9 @@ PRACTICE_HEADER = "x-hf-ledger-practice"
 #: A mapping look-up's reply is a few kB for a model, a few MB for a list of all.
 LOOK_UP_CAP = 8 << 20
 
+PIECES_AT_ONCE = 15
+LONG_PIECE = 4096
+
 Tee = Any  # the class that wraps a reply's stream, made for each client library
 
 TIMEOUTS = frozenset({"TimeoutException", "TimeoutError"})
@@ -89,6 +92,7 @@ class Flight(Trip):
         self.key = key
         self.netloc = netloc
         self.marked = False
+        self.waiting: list[bytes] = []
         self.reader: ReplyReader | None = None
         self.started = perf_counter_ns()
 
@@ -109,10 +113,23 @@ class Flight(Trip):
             return
         if self.decode is not None:
             chunk = self.decode(chunk)
-        reader.feed(chunk)
+        if self.call.ttft_ms is not None and self._may_wait(chunk):
+            return
+        waiting, self.waiting = self.waiting, []
+        reader.feed(b"".join((*waiting, chunk)) if waiting else chunk)
         if reader.ended:
             # Some clients stop at the end marker and leave the stream open for ever.
             self.over(None)
+
+    def _may_wait(self, chunk: bytes) -> bool:
+        """Once the first token is timed, pieces of a stream are read some at a time.
+
+        Not the end marker, though, nor what may be its second half.
+        """
+        if b"NE]" in chunk or len(chunk) > LONG_PIECE or len(self.waiting) >= PIECES_AT_ONCE:
+            return False
+        self.waiting.append(chunk)
+        return True
 
     def over(self, error: BaseException | None) -> None:
         """The reply ended: None means completely."""
@@ -123,6 +140,8 @@ class Flight(Trip):
             # Given up before any reply, at the end of the process.
             fail(self.call, "other", self.started, perf_counter_ns, cancelled=True)
         else:
+            if self.waiting:
+                reader.feed(b"".join(self.waiting))
             reader.finish(ending_of(error))
             if self.call.outcome == "interrupted" and is_named(error, TIMEOUTS):
                 self.call.error_kind = "timeout"

@@ -27,6 +27,13 @@ from hf_ledger.ingest.wire.request import read_request
 MARK_AFTER_NS = 1_000_000_000
 
 
+#: All that readers want of a request's headers; the token is not among them.
+READ = {
+    name.encode(): name
+    for name in ("accept", "content-type", "x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id")
+}
+
+
 class Hook:
     """Turns requests into flights, and ended flights into lines of the spool."""
 
@@ -82,8 +89,9 @@ class Hook:
             self.segments.every_beat(self.beat)
         address, body = str(url), body_of(request)
         headers = {
-            key.lower().decode("latin-1"): value.decode("latin-1")
+            READ[name]: value.decode("latin-1")
             for key, value in request.headers.raw
+            if (name := key.lower()) in READ
         }
         found = read_request(
             request.method, address, headers, body, self.watch.settings, routes=self.routes

@@ -38,7 +38,7 @@ class Watch:
     def __init__(self, settings: WireSettings) -> None:
         self.settings = settings
         self._with_port = {bare(host) for host in settings.extra_hosts}
-        self._known: dict[str, bool] = {}
+        self._known: dict[str | bytes, bool] = {}
 
     def sees(self, url: Url) -> bool:
         host = url.host
@@ -46,12 +46,17 @@ class Watch:
         return self._look(host, url) if known is None else known
 
     def _look(self, host: str, url: Url) -> bool:
-        if host in self._with_port:
-            # Another port of the same machine is another server: not remembered by name.
-            return known_host(url.netloc.decode("ascii"), self.settings) is not None
+        if host not in self._with_port:
+            return self._remember(host, host)
+        # Another port of the same machine is another server: not remembered by name alone.
+        netloc = url.netloc
+        known = self._known.get(netloc)
+        return self._remember(netloc, netloc.decode("ascii")) if known is None else known
+
+    def _remember(self, key: str | bytes, host: str) -> bool:
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        known = self._known[host] = known_host(host, self.settings) is not None
+        known = self._known[key] = known_host(host, self.settings) is not None
         return known
 
 
