@@ -25,7 +25,8 @@ def drawn(chart: charts.Chart) -> Any:
 
 
 def test_charts_import_neither_streamlit_nor_plotly() -> None:
-    code = "import sys, hf_ledger.dashboard.charts; print(sorted({'streamlit', 'plotly'} & set(sys.modules)))"
+    heavy = "sorted({'streamlit', 'plotly'} & set(sys.modules))"
+    code = f"import sys, hf_ledger.dashboard.charts; print({heavy})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

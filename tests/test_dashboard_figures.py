@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_ledger.dashboard import daily, format, words
+from hf_ledger.dashboard import daily, words
+from hf_ledger.dashboard import format as text_of
 from hf_ledger.dashboard.headlines import error_rate, headlines, per_thousand
 
 MONDAY = date(2026, 11, 9)
@@ -77,32 +78,32 @@ def totals(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_counts_keep_three_digits(number: int | None, text: str) -> None:
-    assert format.count(number) == text
+    assert text_of.count(number) == text
 
 
 @given(st.integers(min_value=0, max_value=10**14))
 def test_a_count_is_always_short(number: int) -> None:
-    assert len(format.count(number)) <= 7
+    assert len(text_of.count(number)) <= 7
 
 
 @given(st.integers(min_value=10_000, max_value=10**14))
 def test_a_shortened_count_is_close(number: int) -> None:
-    text = format.count(number)
+    text = text_of.count(number)
     sizes = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
     shown = float(text[:-1]) * sizes[text[-1]]
     assert shown == pytest.approx(number, rel=0.06)
 
 
 def test_the_lower_bound_is_said_only_where_calls_are_missing() -> None:
-    assert format.at_least(Decimal("3479.12"), 12_340) == "at least $3,479.12"
-    assert format.at_least(Decimal("3479.12"), 0) == "$3,479.12"
-    assert format.at_least(None, 5) == "price unknown"
+    assert text_of.at_least(Decimal("3479.12"), 12_340) == "at least $3,479.12"
+    assert text_of.at_least(Decimal("3479.12"), 0) == "$3,479.12"
+    assert text_of.at_least(None, 5) == "price unknown"
 
 
 def test_all_nine_places() -> None:
-    assert format.exact(Decimal("0.000123456")) == "$0.000123456"
-    assert format.exact(Decimal("1")) == "$1.000000000"
-    assert format.exact(None) == "price unknown"
+    assert text_of.exact(Decimal("0.000123456")) == "$0.000123456"
+    assert text_of.exact(Decimal("1")) == "$1.000000000"
+    assert text_of.exact(None) == "price unknown"
 
 
 @pytest.mark.parametrize(
@@ -117,20 +118,20 @@ def test_all_nine_places() -> None:
     ],
 )
 def test_change(now: Any, before: Any, text: str | None) -> None:
-    assert format.change(now, before) == text
+    assert text_of.change(now, before) == text
 
 
 def test_points_are_a_difference_of_shares() -> None:
-    assert format.points(0.02, 0.015) == "+0.50 pp"
-    assert format.points(0.01, 0.015) == "-0.50 pp"
-    assert format.points(None, 0.5) is None
+    assert text_of.points(0.02, 0.015) == "+0.50 pp"
+    assert text_of.points(0.01, 0.015) == "-0.50 pp"
+    assert text_of.points(None, 0.5) is None
 
 
 @pytest.mark.parametrize(
     ("ms", "text"), [(None, "unknown"), (0.4, "0 ms"), (999.4, "999 ms"), (1500.0, "1.50 s")]
 )
 def test_milliseconds(ms: float | None, text: str) -> None:
-    assert format.milliseconds(ms) == text
+    assert text_of.milliseconds(ms) == text
 
 
 @pytest.mark.parametrize(
@@ -144,29 +145,29 @@ def test_milliseconds(ms: float | None, text: str) -> None:
     ],
 )
 def test_ago(seconds: float, text: str) -> None:
-    assert format.ago(seconds) == text
+    assert text_of.ago(seconds) == text
 
 
 def test_a_moment_names_its_zone() -> None:
     noon = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-    assert format.moment(noon, "Europe/Berlin") == "21 Nov 2026, 13:00 Europe/Berlin"
-    assert format.moment(None, "UTC") == "never"
+    assert text_of.moment(noon, "Europe/Berlin") == "21 Nov 2026, 13:00 Europe/Berlin"
+    assert text_of.moment(None, "UTC") == "never"
 
 
 def test_names_for_legends() -> None:
-    assert format.short_model("meta-llama/Llama-3.3-70B-Instruct") == "Llama-3.3-70B-Instruct"
-    assert format.short_model(None) == "not set"
+    assert text_of.short_model("meta-llama/Llama-3.3-70B-Instruct") == "Llama-3.3-70B-Instruct"
+    assert text_of.short_model(None) == "not set"
 
 
 @pytest.mark.parametrize("mark", ["$", "*", "`", "[", "#", ":", "|", "<"])
 def test_no_markup_survives_in_plain_text(mark: str) -> None:
-    assert format.plain(f"a{mark}b") == f"a\\{mark}b"
+    assert text_of.plain(f"a{mark}b") == f"a\\{mark}b"
 
 
 def test_shares_need_a_whole() -> None:
-    assert format.share(1, 4) == 0.25
-    assert format.share(1, 0) is None
-    assert format.share(None, 4) is None
+    assert text_of.share(1, 4) == 0.25
+    assert text_of.share(1, 0) is None
+    assert text_of.share(None, 4) is None
 
 
 # -- days ----------------------------------------------------------------------------------------

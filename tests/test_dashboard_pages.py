@@ -209,8 +209,8 @@ def test_overkill_is_called_an_observation() -> None:
     assert "Observations, not advice" in said(at)
     found = at.dataframe[0].value
     # A chat of 100 tokens in suits a smaller class than xl by two or more.
-    assert list(found["Model"])[0] == "DeepSeek-V3.1"
-    assert list(found["Is"])[0] == "xl"
+    assert found["Model"].iloc[0] == "DeepSeek-V3.1"
+    assert found["Is"].iloc[0] == "xl"
 
 
 def test_all_models_with_their_unknown_prices() -> None:
