@@ -510,3 +510,15 @@ def test_one_line_costs_microseconds(spool: Segments) -> None:
         spool.write(call)
         costs.append(time.perf_counter_ns() - start)
     assert sorted(costs)[len(costs) // 2] < 100_000
+
+
+def test_recording_brings_nothing_but_msgspec_into_a_program() -> None:
+    code = """
+        import sys
+        before = {name.partition(".")[0] for name in sys.modules}
+        import hf_ledger.ingest.spool.segments
+        new = {name.partition(".")[0] for name in sys.modules} - before
+        print(sorted(new - set(sys.stdlib_module_names)))
+    """
+    told = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True)
+    assert told.strip() == "['hf_ledger', 'msgspec']"
