@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import itertools
 import logging
@@ -521,4 +522,5 @@ def test_recording_brings_nothing_but_msgspec_into_a_program() -> None:
         print(sorted(new - set(sys.stdlib_module_names)))
     """
     told = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True)
-    assert told.strip() == "['hf_ledger', 'msgspec']"
+    # msgspec looks for typing_extensions and does without where it is missing.
+    assert set(ast.literal_eval(told)) - {"typing_extensions"} == {"hf_ledger", "msgspec"}
