@@ -33,6 +33,9 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T | None:
     """What the decoder makes of the body, or None; `body` may be anything at all."""
+    if not body:
+        # Most fields of most replies: no need to raise and catch ten times a call.
+        return None
     try:
         return decoder.decode(body)
     except (ValueError, RecursionError):
