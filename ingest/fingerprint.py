@@ -225,17 +225,16 @@ def _field(name: str, value: Any) -> bytes:
 
 def _parameters(asked: dict[str, Any]) -> bytes:
     """Everything else, without nulls and empty values: clients differ in what they leave out."""
-    left = {
-        name: _without_nulls(value) if type(value) is dict else value
-        for name, value in asked.items()
-        if name not in _WRITTEN and value is not None
-    }
-    left = {name: value for name, value in left.items() if value not in _EMPTY}
+    left = {}
+    for name, value in asked.items():
+        if name not in _WRITTEN:
+            kept = _without_nulls(value) if isinstance(value, dict) else value
+            if kept or isinstance(kept, int | float):  # zero and false are said, empty is not
+                left[name] = kept
     return _field("parameters", left) if left else b""
 
 
 _WRITTEN = EXCLUDED | {*TEMPLATE, *CONTENT, "messages"}
-_EMPTY: tuple[Any, ...] = ({}, [], "")
 
 
 def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:

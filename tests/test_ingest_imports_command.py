@@ -195,3 +195,32 @@ def test_nothing_of_the_content_is_on_disk(tmp_path: Path, places: Places) -> No
     kept = [path for path in places.root.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if b"MARKER" in path.read_bytes()]
+
+
+def test_the_settings_say_who_bills_and_which_servers_are_ones_own(
+    tmp_path: Path, places: Places
+) -> None:
+    places.make()
+    places.config.write_text(
+        'own_key_providers = ["groq"]\n'
+        '[targets.mine]\nkind = "self_hosted"\nurl = "http://llm.internal:8000/v1"\n'
+    )
+    own = recorded("own")
+    own["request"]["url"] = "http://llm.internal:8000/generate"
+    routed = recorded("routed")
+    routed["request"]["url"] = "https://router.huggingface.co/groq/openai/v1/chat/completions"
+    assert main(["import", "exchanges", str(write(tmp_path / "a.jsonl", own, routed))]) == 0
+    lines = b"".join(path.read_bytes() for path in sorted(places.spool.glob("*.ndjson")))
+    calls = [json.loads(line) for line in lines.splitlines() if b'"kind":"call"' in line]
+    said = {call["external_id"]: (call["host_kind"], call["payer"]) for call in calls}
+    assert said == {"own": ("self_hosted", "self"), "routed": ("router", "provider")}
+
+
+def test_a_wrong_setting_stops_the_import_with_one_sentence(
+    tmp_path: Path, places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places.make()
+    places.config.write_text("zome = 1\n")
+    path = write(tmp_path / "a.jsonl", recorded("a"))
+    assert main(["import", "exchanges", str(path)]) == 2
+    assert "There is no setting zome" in capsys.readouterr().err

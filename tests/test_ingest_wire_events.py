@@ -439,3 +439,17 @@ def test_what_is_kept_does_not_grow_with_the_stream() -> None:
 
 def test_payloads_are_the_data_lines() -> None:
     assert payloads(b'event: x\ndata: {"a":1}\ndata:b\n: c\n\nid: 1\n') == [b'{"a":1}', b"b"]
+
+
+@pytest.mark.parametrize("content_type", [{}, {"content-type": "text/plain; charset=utf-8"}])
+def test_a_stream_that_was_asked_for_needs_no_type(content_type: dict[str, str]) -> None:
+    call = answered(asked(CHAT_URL, chat(stream=True)), chat_stream(USAGE), headers=content_type)
+    assert (call.input_tokens, call.outcome) == (40, "ok")
+    failed = answered(asked(CHAT_URL, chat(stream=True)), b"No!", 422, headers=content_type)
+    assert (failed.outcome, failed.error_kind) == ("error", "bad_request")
+
+
+def test_an_answer_in_one_piece_to_a_stream_asked_for() -> None:
+    body = {"choices": [{"message": {"content": "x"}}], "usage": USAGE}
+    call = answered(asked(CHAT_URL, chat(stream=True)), body)
+    assert (call.input_tokens, call.outcome, call.stream) == (40, "ok", True)

@@ -85,7 +85,7 @@ types = st.sampled_from(["application/json", "text/event-stream", "image/png", "
 
 
 @given(methods, urls, headers, bodies, st.booleans())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_request_raises(
     method: str, url: str, given_headers: dict[str, str], body: bytes | None, any_host: bool
 ) -> None:
@@ -105,7 +105,7 @@ def test_no_url_raises(url: str) -> None:
 
 
 @given(bodies, types, st.integers(100, 599), streams)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_reply_raises_and_none_makes_up_numbers(
     body: bytes | None, content_type: str, status: int, chunks: list[bytes]
 ) -> None:

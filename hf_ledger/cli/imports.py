@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -19,6 +20,7 @@ from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.segments import Segments
 from hf_ledger.ingest.wire.exchange import WireSettings
+from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
     from hf_ledger.analytics.connect import Session
@@ -95,12 +97,22 @@ def imported_so_far(session: Session) -> int:
     return sum(row["calls"] for row in rows if row["origin"] == "import")
 
 
+def wire_settings(settings: Settings) -> WireSettings:
+    """What the readers are told: as the live hook, and any host whose exchange was recorded."""
+    named = [target for target in settings.targets.values() if target.url]
+    return WireSettings(
+        own_key_providers=settings.own_key_providers,
+        extra_hosts={urlsplit(str(each.url)).netloc.lower(): each.kind for each in named},
+        any_openai_host=True,
+    )
+
+
 def import_files(
     files: list[Path], places: Places, explained: Callable[[dict[str, Any]], object] | None
 ) -> list[tuple[Path, Imported]]:
     """Read the files through one importer into one segment of the spool."""
+    settings = wire_settings(Settings.load(places))
     segments = Segments(places.spool)
-    settings = WireSettings(any_openai_host=True)
     key = HashKey.load(places.make(places.keys))
     importer = Importer(segments.write, settings, key, explained)
     try:

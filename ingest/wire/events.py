@@ -48,7 +48,6 @@ class Event(msgspec.Struct, gc=False):
     token: Raw = NOTHING
     text: Raw = NOTHING
     content: Raw = NOTHING
-    content_block: Raw = NOTHING
     generated_text: Raw = NOTHING
     details: Raw = NOTHING
     error: Raw = NOTHING
@@ -56,8 +55,6 @@ class Event(msgspec.Struct, gc=False):
     response: Raw = NOTHING
     message: Raw = NOTHING
     x_groq: Raw = NOTHING
-    meta: Raw = NOTHING
-    timings: Raw = NOTHING
     tokens_evaluated: Raw = NOTHING
     tokens_predicted: Raw = NOTHING
 

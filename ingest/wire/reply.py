@@ -43,7 +43,7 @@ class ReplyReader:
         self._started = started_ns
         self._clock = clock
         self._type = headers.get("content-type", "").lower()
-        self._events = Events() if self._type.startswith("text/event-stream") else None
+        self._events = Events() if _is_stream(call, status, self._type) else None
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._size = 0
@@ -137,6 +137,13 @@ class ReplyReader:
 
     def _set_error(self, kind: ErrorKind) -> None:
         self.call.outcome, self.call.error_kind = "error", kind
+
+
+def _is_stream(call: Call, status: int, content_type: str) -> bool:
+    """Events by their type, or, where a stream was asked for, by the lack of any other type."""
+    if content_type.startswith("text/event-stream"):
+        return True
+    return call.stream and status < 400 and content_type.partition(";")[0] in ("", "text/plain")
 
 
 def fail(
