@@ -1,4 +1,4 @@
-"""The lines a recorder writes: one `Call` per finished attempt, and three kinds of notice beside it.
+"""The lines a recorder writes: one `Call` per finished attempt, and notices beside it.
 
 Only msgspec and the standard library may be imported here: these types live in other people's
 programs. Units stand in the names; money is a decimal string; `None` means unknown, never zero.

@@ -16,24 +16,46 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "serve": Command("hf_ledger.cli.serve:serve", "Dashboard, collector and API on one loopback port."),
+    "serve": Command(
+        "hf_ledger.cli.serve:serve", "Dashboard, collector and API on one loopback port."
+    ),
     "sample": Command("hf_ledger.cli.sample:sample", "Make the sample ledger."),
-    "practice": Command("hf_ledger.cli.practice:practice", "A server that speaks Hugging Face's wire format; no model runs."),
-    "record": Command("hf_ledger.cli.record:main", "Record the calls of a program that can't be changed."),
-    "doctor": Command("hf_ledger.cli.doctor:main", "Is the hook on, where do calls go, what was seen but not counted."),
+    "practice": Command(
+        "hf_ledger.cli.practice:practice",
+        "A server that speaks Hugging Face's wire format; no model runs.",
+    ),
+    "record": Command(
+        "hf_ledger.cli.record:main", "Record the calls of a program that can't be changed."
+    ),
+    "doctor": Command(
+        "hf_ledger.cli.doctor:main",
+        "Is the hook on, where do calls go, what was seen but not counted.",
+    ),
     "import": Command("hf_ledger.cli.imports:app", "Bring in recorded exchanges."),
-    "calls": Command("hf_ledger.cli.calls:calls", "The calls themselves, or one with how it was priced."),
+    "calls": Command(
+        "hf_ledger.cli.calls:calls", "The calls themselves, or one with how it was priced."
+    ),
     "spend": Command("hf_ledger.cli.spend:spend", "Estimated cost by any dimension and period."),
     "peaks": Command("hf_ledger.cli.peaks:peaks", "Busiest hours, and hour by weekday."),
-    "sizes": Command("hf_ledger.cli.sizes:sizes", "Calls, tokens and cost over model size classes."),
-    "overkill": Command("hf_ledger.cli.overkill:overkill", "Work done by models two or more classes too big."),
-    "savings": Command("hf_ledger.cli.savings:savings", "Price difference of smaller or cheaper routes, untested."),
-    "recommend": Command("hf_ledger.cli.recommend:recommend", "Observations in words, with their figures."),
-    "coverage": Command("hf_ledger.cli.coverage:coverage", "How much of the traffic is priced, and by what."),
+    "sizes": Command(
+        "hf_ledger.cli.sizes:sizes", "Calls, tokens and cost over model size classes."
+    ),
+    "overkill": Command(
+        "hf_ledger.cli.overkill:overkill", "Work done by models two or more classes too big."
+    ),
+    "savings": Command(
+        "hf_ledger.cli.savings:savings", "Price difference of smaller or cheaper routes, untested."
+    ),
+    "recommend": Command(
+        "hf_ledger.cli.recommend:recommend", "Observations in words, with their figures."
+    ),
+    "coverage": Command(
+        "hf_ledger.cli.coverage:coverage", "How much of the traffic is priced, and by what."
+    ),
     "model": Command("hf_ledger.cli.model:model", "Size, class and source for model ids."),
     "prices": Command("hf_ledger.cli.prices:app", "The price list and its history."),
     "report": Command("hf_ledger.cli.report:app", "Weekly report as HTML and XLSX."),
-}  # fmt: skip
+}
 
 #: Commands that work with the base install alone: msgspec and the standard library.
 BASE = ("record", "doctor")
