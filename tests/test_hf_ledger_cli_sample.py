@@ -72,3 +72,15 @@ def test_the_last_day() -> None:
 def test_wrong_numbers_are_usage_errors(wrong: list[str], places: Places) -> None:
     assert main(["sample", *wrong]) == 2
     assert not places.root.exists()
+
+
+def test_a_sample_that_is_there_can_be_left_as_it_is(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FEW, "--if-missing", "--until", "2026-03-08"]) == 0
+    made = days_of(places)
+    assert made[1:] == (date(2026, 3, 8), 200)
+    capsys.readouterr()
+    assert main([*FEW, "--if-missing", "--until", "2026-04-08"]) == 0
+    assert days_of(places) == made
+    assert capsys.readouterr().out == ""

@@ -26,13 +26,20 @@ def sample(
     until: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="Its last day; yesterday if not given.")
     ] = None,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Leave a sample that is there as it is.")
+    ] = False,
 ) -> None:
     """Make the sample ledger, or make it anew; your own ledger is not touched."""
-    from hf_ledger.ingest.doors.sample.making import make_sample
     from hf_ledger.ingest.places import Places
 
+    places = Places.default()
+    if if_missing and places.sample.ledger.exists():
+        return
+    from hf_ledger.ingest.doors.sample.making import make_sample
+
     made = make_sample(
-        Places.default(),
+        places,
         seed=seed,
         calls=calls,
         days=days,
