@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from hf_ledger.dashboard import sidebar
+from hf_ledger.dashboard import filters, sidebar
 
 st.set_page_config(page_title="hf-ledger", page_icon=":material/receipt_long:", layout="wide")
 
@@ -35,4 +35,6 @@ PAGES = {
 
 page = st.navigation(PAGES)
 sidebar.show()
+if page in PAGES["Analyze"] and (book := sidebar.book()):
+    filters.show(page.title, book)
 page.run()

@@ -87,8 +87,11 @@ class View:
         return f"hf-ledger-{self.book.name}-{self.period.first}-{self.period.last}"
 
 
-def header(title: str, book: Book, *, filters: bool = True) -> View:
-    """Title, period and filters in one row; the caption below says what is shown."""
+def show(title: str, book: Book) -> None:
+    """Title, period and filters in one row; the caption below says what is shown.
+
+    The entry script calls this, not the pages: only its widgets keep their state from page to page.
+    """
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
@@ -97,12 +100,21 @@ def header(title: str, book: Book, *, filters: bool = True) -> View:
             horizontal=True, width="content", vertical_alignment="center", key="controls"
         ):
             period = chosen_period(book)
-            where = chosen_filters(book, period) if filters else {}
-    view = View(book, period, where)
-    st.caption(caption(view))
+            where = chosen_filters(book, period)
+    shown = View(book, period, where)
+    st.caption(caption(shown))
     if book.banner:
         st.info(book.banner, icon=":material/science:")
-    return view
+    st.session_state["view"] = shown
+
+
+def view() -> View:
+    """What this page is about; without an open ledger the page ends here with a sentence."""
+    shown = st.session_state.get("view")
+    if not isinstance(shown, View) or not shelf().books:
+        st.warning("No ledger is open. Start the dashboard with hf-ledger serve.")
+        st.stop()
+    return shown
 
 
 def chosen_period(book: Book) -> Period:

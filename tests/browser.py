@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
 from hf_ledger.ingest.places import Places
 
 START_SECONDS = 60.0
@@ -63,7 +66,7 @@ class Server:
 
 @contextmanager
 def serving(places: Places, *options: str, **environment: str) -> Iterator[Server]:
-    """The server on a free port, ended with the block; fails with its own words if it won't start."""
+    """The server on a free port, ended with the block; fails with its own words if it can't."""
     places.make()
     log = places.root / "server.log"
     with log.open("w") as errors:
@@ -96,3 +99,46 @@ def wait_for(server: Server) -> None:
         ended = server.process.poll() is not None
         assert not ended and time.monotonic() < deadline, server.log.read_text()
         time.sleep(0.05)
+
+
+def executable(playwright: Playwright) -> str | None:
+    """Chromium to start: the system's, else Playwright's own (None); without either a failure."""
+    installed = chromium()
+    if installed is None and not Path(playwright.chromium.executable_path).exists():
+        pytest.fail(NO_BROWSER, pytrace=False)
+    return installed
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    """One browser a module; Playwright's loop must not outlive it, other tests have loops too."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable(playwright), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def tab(chrome: Browser, width: int = 1440, scheme: str = "light") -> Iterator[Page]:
+    """A fresh session at this width; errors that a page shows fail the test when it ends."""
+    context = chrome.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    yield page
+    assert page.get_by_test_id("stException").count() == 0
+    context.close()
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run, as Streamlit's own tests do."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
+def scrolls_sideways(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import streamlit as st
+from factories_calls import insert_rows, make_row
 from streamlit.testing.v1 import AppTest
 
-from factories_calls import insert_rows, make_row
 from hf_ledger.analytics.questions import Ask, answer
 from hf_ledger.analytics.scope import Scope
 from hf_ledger.dashboard.books import Book, BookName, Shelf, book_origins, shelve

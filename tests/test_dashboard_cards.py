@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from factories_calls import NOON, ledger_with, make_call, make_row
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories_calls import NOON, make_call, ledger_with, make_row
 from hf_ledger.analytics.questions import answer
 from hf_ledger.dashboard import calldrawer, calltable, cards, connecting
 from hf_ledger.ingest.places import Places

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import uvicorn
-
 from factories_dashboard import asking, lay, ledger_of, page, said
+
 from hf_ledger.dashboard import talking
 from hf_ledger.dashboard.books import Book, Shelf, book_origins
 from hf_ledger.dashboard.talking import PRACTICE, Turn
@@ -64,8 +64,7 @@ def ledger(places: Places) -> Iterator[Ledger]:
 
 @pytest.fixture
 def desk(ledger: Ledger, places: Places, practice: tuple[str, Counted]) -> Shelf:
-    shelf = lay({"yours": ledger, "practice": ledger}, practice_url=practice[0], places=places)
-    return shelf
+    return lay({"yours": ledger, "practice": ledger}, practice_url=practice[0], places=places)
 
 
 def submit(text: str = SECRET) -> Any:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-
 from factories_dashboard import (
     LAST_WEEK,
     charts,

@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-
 from factories_dashboard import (
     LAST_WEEK,
     NOW,
@@ -23,6 +22,7 @@ from factories_dashboard import (
     unpriced,
     week,
 )
+
 from hf_ledger.analytics.periods import named
 from hf_ledger.analytics.report import weekly
 from hf_ledger.analytics.words import dollars

@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-
 from browser import Server, serving
 from factories_calls import make_call, spool
+
 from hf_ledger.analytics.connect import connect
 from hf_ledger.dashboard.web import options
 from hf_ledger.ingest.errors import Unusable

@@ -8,11 +8,10 @@ from typing import Any
 import streamlit as st
 
 from hf_ledger.analytics.words import percent
-from hf_ledger.dashboard import calltable, cards, loaders
+from hf_ledger.dashboard import calltable, cards, filters, loaders
 from hf_ledger.dashboard.calldrawer import call_drawer, forget_call
-from hf_ledger.dashboard.filters import View, header, nothing_here
+from hf_ledger.dashboard.filters import View, nothing_here
 from hf_ledger.dashboard.format import at_least, full, share
-from hf_ledger.dashboard.sidebar import opened
 
 Row = dict[str, Any]
 
@@ -56,7 +55,7 @@ def page_of(view: View, number: int, order: str, descending: bool) -> list[Row]:
     )
 
 
-view = header("Calls", opened())
+view = filters.view()
 wanted = st.query_params.get("call") or st.session_state.get("drawer")
 if wanted:
     call_drawer(view.book, wanted)

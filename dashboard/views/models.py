@@ -7,10 +7,9 @@ from typing import Any
 import streamlit as st
 
 from hf_ledger.analytics.words import dollars, percent
-from hf_ledger.dashboard import cards, charts, loaders
-from hf_ledger.dashboard.filters import NOT_SET, View, header, nothing_here
+from hf_ledger.dashboard import cards, charts, filters, loaders
+from hf_ledger.dashboard.filters import NOT_SET, View, nothing_here
 from hf_ledger.dashboard.format import count, full, share, short_model
-from hf_ledger.dashboard.sidebar import opened
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
@@ -91,7 +90,7 @@ def model_frame(rows: list[Row]) -> list[dict[str, Any]]:
     ]
 
 
-view = header("Models", opened())
+view = filters.view()
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
     nothing_here(view)

@@ -9,11 +9,10 @@ import streamlit as st
 
 from hf_ledger.analytics.periods import local_date
 from hf_ledger.analytics.words import UNTESTED, dollars
-from hf_ledger.dashboard import cards, charts, daily, loaders, words
-from hf_ledger.dashboard.filters import View, header, nothing_here
+from hf_ledger.dashboard import cards, charts, daily, filters, loaders, words
+from hf_ledger.dashboard.filters import View, nothing_here
 from hf_ledger.dashboard.format import full
 from hf_ledger.dashboard.headlines import headlines
-from hf_ledger.dashboard.sidebar import opened
 
 Row = dict[str, Any]
 
@@ -71,7 +70,7 @@ def savings_card(view: View) -> None:
         st.page_link("views/savings.py", label="All moves", query_params=view.link)
 
 
-view = header("Overview", opened())
+view = filters.view()
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
     nothing_here(view)

@@ -8,10 +8,9 @@ from typing import Any
 import streamlit as st
 
 from hf_ledger.analytics.words import dollars, percent
-from hf_ledger.dashboard import cards, charts, daily, loaders
-from hf_ledger.dashboard.filters import View, header, nothing_here
+from hf_ledger.dashboard import cards, charts, daily, filters, loaders
+from hf_ledger.dashboard.filters import View, nothing_here
 from hf_ledger.dashboard.format import full
-from hf_ledger.dashboard.sidebar import opened
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
@@ -70,7 +69,7 @@ def heat_rows(cells: list[list[float | None]]) -> list[Row]:
     ]
 
 
-view = header("Peaks", opened())
+view = filters.view()
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
     nothing_here(view)

@@ -8,11 +8,10 @@ from typing import Any
 import streamlit as st
 
 from hf_ledger.analytics.words import UNTESTED, dollars
-from hf_ledger.dashboard import cards, loaders, words
+from hf_ledger.dashboard import cards, filters, loaders, words
 from hf_ledger.dashboard.daily import added
-from hf_ledger.dashboard.filters import View, header, nothing_here
+from hf_ledger.dashboard.filters import View, nothing_here
 from hf_ledger.dashboard.format import full
-from hf_ledger.dashboard.sidebar import opened
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
@@ -103,7 +102,7 @@ def moves_card(view: View, rows: list[Row], kind: str) -> None:
             )
 
 
-view = header("Savings", opened())
+view = filters.view()
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
     nothing_here(view)
