@@ -8,6 +8,7 @@ import itertools
 import json
 import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -101,10 +102,19 @@ def cut_at(data: bytes, places: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(marks)]
 
 
+@contextmanager
+def streamed(library: ModuleType, body: Any) -> Iterator[Any]:
+    """A reply whose body is read inside."""
+    with (
+        library.Client(transport=transport(library, body)) as client,
+        client.stream("POST", URL, json=chat(stream=True)) as reply,
+    ):
+        yield reply
+
+
 def read(library: ModuleType, body: Any) -> bytes:
-    with library.Client(transport=transport(library, body)) as client:
-        with client.stream("POST", URL, json=chat(stream=True)) as reply:
-            return b"".join(reply.iter_raw())
+    with streamed(library, body) as reply:
+        return b"".join(reply.iter_raw())
 
 
 def facts(call: Call) -> tuple[object, ...]:
@@ -184,9 +194,8 @@ READINGS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("way", READINGS)
 def test_every_way_of_reading(library: ModuleType, way: str, places: Places) -> None:
     body = body_of(library, cut_at(STREAM, [100, 500, 900]))
-    with library.Client(transport=transport(library, body)) as client:
-        with client.stream("POST", URL, json=chat()) as reply:
-            assert READINGS[way](reply) == STREAM
+    with streamed(library, body) as reply:
+        assert READINGS[way](reply) == STREAM
     assert body.closed == 1
     assert facts(only_call(places)) == EXPECTED
 
@@ -197,13 +206,15 @@ def test_every_way_of_reading_async(library: ModuleType, way: str, places: Place
     body = body_of(library, cut_at(STREAM, [100, 500, 900]))
 
     async def ask() -> bytes:
-        async with library.AsyncClient(transport=transport(library, body)) as client:
-            async with client.stream("POST", URL, json=chat()) as reply:
-                if way == "aread":
-                    return bytes(await reply.aread())
-                if way == "aiter_lines":
-                    return "\n".join([line async for line in reply.aiter_lines()]).encode() + b"\n"
-                return b"".join([piece async for piece in getattr(reply, way)()])
+        async with (
+            library.AsyncClient(transport=transport(library, body)) as client,
+            client.stream("POST", URL, json=chat()) as reply,
+        ):
+            if way == "aread":
+                return bytes(await reply.aread())
+            if way == "aiter_lines":
+                return "\n".join([line async for line in reply.aiter_lines()]).encode() + b"\n"
+            return b"".join([piece async for piece in getattr(reply, way)()])
 
     assert asyncio.run(ask()) == STREAM
     assert body.closed == 1
@@ -238,10 +249,9 @@ def test_errors_the_caller_is_handling_are_not_the_replys(places: Places) -> Non
 
 def test_an_error_of_the_caller_between_pieces(places: Places) -> None:
     body = body_of(httpx2, cut_at(STREAM, [200, 400]))
-    with httpx2.Client(transport=transport(httpx2, body)) as client:
-        with pytest.raises(ZeroDivisionError), client.stream("POST", URL, json=chat()) as reply:
-            for _ in reply.iter_raw():
-                _ = 1 / 0
+    with pytest.raises(ZeroDivisionError), streamed(httpx2, body) as reply:
+        for _ in reply.iter_raw():
+            _ = 1 / 0
     assert only_call(places).outcome == "interrupted"
 
 
@@ -311,9 +321,9 @@ def test_look_ups_teach_and_pass_unchanged(places: Places) -> None:
 
 def test_a_look_up_cut_off_teaches_nothing(places: Places) -> None:
     body = body_of(httpx2, [b'{"id": "acme/m", "inference'], httpx2.ReadError("gone"))
-    with httpx2.Client(transport=transport(httpx2, body, {})) as client:
-        with pytest.raises(httpx2.ReadError):
-            client.get("https://huggingface.co/api/models/acme/m")
+    client = httpx2.Client(transport=transport(httpx2, body, {}))
+    with client, pytest.raises(httpx2.ReadError):
+        client.get("https://huggingface.co/api/models/acme/m")
     assert active.hook is not None
     assert active.hook.shield.failures == 0
     assert not list(Path(places.root).rglob("*.ndjson"))

@@ -19,5 +19,5 @@ def practice(
     listener = bound(port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     typer.echo(f"{TITLE}: {address}/v1  (stop with Ctrl-C)")
-    typer.echo(f"Recorded from programs that run with HF_LEDGER_HOSTS={address}")
+    typer.echo(f"Recorded from programs that run with HF_LEDGER_HOSTS={address}=router")
     server().run(sockets=[listener])
