@@ -48,7 +48,11 @@ USED = """
 """
 
 #: Like is compared with like: list price with list price.
-LISTED = "cost_basis = 'list_price_tokens' and cost is not null"
+LISTED = """
+    cost_basis = 'list_price_tokens'
+    and cost is not null
+    and uncached_input_tokens is not null
+"""
 
 GENERATED = f"{LISTED} and task in ({quoted(GENERATING)}) and size_class is not null"
 

@@ -19,9 +19,9 @@ def dollars(usd: Decimal | None) -> str:
     if usd is None:
         return PRICE_UNKNOWN
     sign, size = ("−" if usd < 0 else ""), abs(usd)
-    if not size or size >= Decimal("0.01"):
+    if not size or size >= Decimal("0.00995"):
         return f"{sign}${size.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,f}"
-    places = min(9, 1 - size.adjusted())
+    places = min(9, 1 - Decimal(f"{size:.1e}").adjusted())
     return f"{sign}${size.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
 
 

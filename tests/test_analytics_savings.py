@@ -189,6 +189,7 @@ def test_ids_that_differ_in_case_are_one_model() -> None:
         call(cost_basis="provider_reported"),
         call(model=None),
         call(provider=None),
+        call(uncached_input_tokens=None),
     ],
 )
 def test_only_calls_with_a_list_price_and_a_route_are_compared(row: Row) -> None:
