@@ -151,7 +151,7 @@ def test_an_error_in_a_stream_is_kept(practice: Practice, places: Places) -> Non
     client = InferenceClient(base_url=practice.v1, api_key="hf_x")
     with pytest.raises(Exception, match="overloaded"):
         list(client.chat_completion(MESSAGES, model="practice/error-in-stream", stream=True))
-    client.close()
+    # hub leaves the stream open until the client is closed; the error is its end all the same
     assert (only_call(places).outcome, only_call(places).error_kind) == ("error", "overloaded")
 
 

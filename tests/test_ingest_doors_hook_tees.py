@@ -335,3 +335,14 @@ def test_long_answers_cost_no_memory_for_long(places: Places, size: int) -> None
     pieces = [words] * 40 + [event(usage={"prompt_tokens": 1, "completion_tokens": 2})]
     assert len(read(httpx2, body_of(httpx2, [*pieces, b"data: [DONE]\n\n"]))) > 40 * size
     assert only_call(places).output_tokens == 2
+
+
+@pytest.mark.parametrize("at", range(1, len(b"data: [DONE]\n\n")))
+def test_a_marker_in_two_halves_is_seen_with_the_second(places: Places, at: int) -> None:
+    end = len(STREAM) - at
+    pieces = [*cut_at(STREAM[:end], list(range(0, end, 90))), STREAM[end:]]
+    with streamed(httpx2, body_of(httpx2, pieces)) as reply:
+        for line in reply.iter_lines():
+            if line == "data: [DONE]":
+                break
+        assert facts(only_call(places)) == EXPECTED

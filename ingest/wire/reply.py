@@ -53,8 +53,9 @@ class ReplyReader:
 
     @property
     def ended(self) -> bool:
-        """Whether the stream's terminal marker has been seen, so nothing is lost by leaving now."""
-        return self._events is not None and self._events.ended
+        """Whether the stream's end marker or an error has been seen: all is said, leave or stay."""
+        events = self._events
+        return events is not None and (events.ended or bool(events.error))
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the body."""

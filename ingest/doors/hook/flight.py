@@ -22,7 +22,7 @@ PRACTICE_HEADER = "x-hf-ledger-practice"
 LOOK_UP_CAP = 8 << 20
 
 PIECES_AT_ONCE = 15
-LONG_PIECE = 4096
+SHORT_PIECE, LONG_PIECE = 16, 4096
 
 Tee = Any  # the class that wraps a reply's stream, made for each client library
 
@@ -124,9 +124,12 @@ class Flight(Trip):
     def _may_wait(self, chunk: bytes) -> bool:
         """Once the first token is timed, pieces of a stream are read some at a time.
 
-        Not the end marker, though, nor what may be its second half.
+        Clients stop at the end marker and at an error: these don't wait, nor does a short piece,
+        which may be the marker's second half.
         """
-        if b"NE]" in chunk or len(chunk) > LONG_PIECE or len(self.waiting) >= PIECES_AT_ONCE:
+        if len(self.waiting) >= PIECES_AT_ONCE or not SHORT_PIECE < len(chunk) < LONG_PIECE:
+            return False
+        if b"[DONE]" in chunk or b'"error"' in chunk:
             return False
         self.waiting.append(chunk)
         return True
