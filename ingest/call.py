@@ -107,6 +107,7 @@ class Call(
     bill_to: str | None = None
     payer: Payer | None = None
     reported_cost: str | None = None  # USD as the provider stated it in the reply
+    stated_cost: str | None = None  # USD as another ledger estimated it; imports only
 
     @property
     def input_tokens(self) -> int | None:

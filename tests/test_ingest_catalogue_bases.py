@@ -20,6 +20,7 @@ RULES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("endpoint", {"host_kind": "endpoint"}, "endpoint_hours"),
     ("tokens", {"uncached_input_tokens": 10, "output_tokens": 10}, "list_price_tokens"),
     ("images", {"images": 2}, "list_price_units"),
+    ("stated", {"stated_cost": Decimal("0.03")}, "assumed"),
 )
 COSTS = {
     "free": Decimal(0),
@@ -27,6 +28,7 @@ COSTS = {
     "endpoint_hours": None,
     "list_price_tokens": Decimal("0.00002"),
     "list_price_units": Decimal("0.1"),
+    "assumed": Decimal("0.03"),
 }
 CALL = {"provider": "acme", "requested_model": "maker/model", "task": "chat-completion"}
 PRICES = (*token_prices("1", "1"), {"kind": "images", "usd": Decimal("0.05"), "per_units": 1})
@@ -100,3 +102,15 @@ def test_every_basis_is_explained() -> None:
     assert explained == {basis for _, _, basis in RULES} | {"compute_time_estimate", "unknown"}
     order = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert [basis for basis in order if basis in COSTS] == [basis for _, _, basis in RULES]
+
+
+@pytest.mark.parametrize("stated", [Decimal(0), None])
+def test_an_export_that_says_nothing_or_zero_leaves_the_cost_unknown(stated: Decimal | None) -> None:
+    row = one(listed_ledger(*PRICES), **CALL, stated_cost=stated)
+    assert (row["cost_basis"], row["cost"], row["list_cost"]) == ("unknown", None, None)
+
+
+def test_an_assumed_cost_is_no_list_price_and_needs_no_list() -> None:
+    row = one(listed_ledger(*PRICES), **CALL, stated_cost=Decimal("0.03"), ts=moment("2025-01-01"))
+    assert (row["cost_basis"], row["cost"]) == ("assumed", Decimal("0.03"))
+    assert (row["list_cost"], row["price_id"]) == (None, None)

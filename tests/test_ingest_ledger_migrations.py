@@ -76,7 +76,7 @@ def test_every_field_of_a_call_has_a_column(columns: list[tuple[str, str, str, b
 
 
 def test_money_is_never_a_float(columns: list[tuple[str, str, str, bool]]) -> None:
-    money = {"usd", "cost", "list_cost", "billed_cost", "reported_cost", "units"}
+    money = {"usd", "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost", "units"}
     found = {column: kind for _, column, kind, _ in columns if column in money}
     assert set(found) == money
     assert set(found.values()) == {"DECIMAL(18,9)"}

@@ -98,6 +98,7 @@ FULL: dict[str, Any] = {
     "bill_to": "org",
     "payer": "huggingface",
     "reported_cost": "0.000000001",
+    "stated_cost": "0.000000002",
 }
 
 
@@ -135,6 +136,7 @@ def test_every_field_of_a_call_arrives(stage: Stage) -> None:
         "ts": datetime(2026, 8, 12, 12, 0, 0, 123456, tzinfo=UTC).replace(tzinfo=None),
         "units": Decimal("123456789.123456789"),
         "reported_cost": Decimal("0.000000001"),
+        "stated_cost": Decimal("0.000000002"),
         "shape": {"lines": 3.0, "ratio": 0.5},
     }
     assert {name: row[name] for name in expected} == expected

@@ -164,7 +164,8 @@ where whole < 999999999999999999
 """
 
 # Before the first price list nobody can say what a call cost, nor that it was free. Only what a
-# provider itself reported needs no list.
+# provider itself reported needs no list, nor what another ledger estimated: that figure counts only
+# where no price of ours is known, and zero there means that it knew none either.
 BASES = """
 create or replace temp table bases as
 select
@@ -178,8 +179,10 @@ select
             then 'free'
         when staged.reported_cost is not null then 'provider_reported'
         when staged.host_kind = 'endpoint' then 'endpoint_hours'
-        when staged.host_kind = 'self_hosted' then 'unknown'
-        else coalesce(rounded_costs.basis, 'unknown')
+        when rounded_costs.basis is not null and staged.host_kind is distinct from 'self_hosted'
+            then rounded_costs.basis
+        when staged.stated_cost > 0 then 'assumed'
+        else 'unknown'
     end as basis,
     rounded_costs.usd,
     rounded_costs.price_id
@@ -195,15 +198,17 @@ set
     cost_basis = bases.basis,
     list_cost = case
         when bases.basis = 'free' then 0
-        when bases.basis not in ('endpoint_hours', 'unknown') then bases.usd
+        when bases.basis not in ('assumed', 'endpoint_hours', 'unknown') then bases.usd
     end,
     cost = case
         when bases.basis = 'free' then 0
         when bases.basis = 'provider_reported' then staged.reported_cost
+        when bases.basis = 'assumed' then staged.stated_cost
         when bases.basis not in ('endpoint_hours', 'unknown') then bases.usd
     end,
     price_id = case
-        when bases.basis not in ('free', 'endpoint_hours', 'unknown') then bases.price_id
+        when bases.basis not in ('free', 'assumed', 'endpoint_hours', 'unknown')
+            then bases.price_id
     end,
     payer = case
         when bases.basis = 'free' then 'nobody'

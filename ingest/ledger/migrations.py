@@ -212,4 +212,29 @@ def m0001_first_walk(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(table)
 
 
-MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (m0001_first_walk,)
+KEYS = """
+create table keys (
+    key_id varchar not null,
+    name varchar not null,
+    algorithm varchar not null,
+    key_hash varchar not null,
+    created_at timestamp not null,
+    revoked_at timestamp
+)
+"""
+
+STATED_COST = "alter table calls add column stated_cost decimal(18, 9)"
+
+
+def m0002_other_ways_in(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Keys of hosts that post their calls; the cost that an imported export estimated."""
+    cursor.execute(KEYS)
+    cursor.execute("drop view entries")  # a view keeps the columns it was made with
+    cursor.execute(STATED_COST)
+    cursor.execute(ENTRIES)
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    m0001_first_walk,
+    m0002_other_ways_in,
+)

@@ -93,7 +93,8 @@ from read_json(
         session_id: 'varchar',
         bill_to: 'varchar',
         payer: 'varchar',
-        reported_cost: 'varchar'
+        reported_cost: 'varchar',
+        stated_cost: 'varchar'
     }
 )
 """
@@ -165,6 +166,7 @@ select
     bill_to,
     payer,
     try_cast(reported_cost as decimal(18, 9)) as reported_cost,
+    try_cast(stated_cost as decimal(18, 9)) as stated_cost,
     'unknown' as cost_basis
 from read
 """
