@@ -118,7 +118,7 @@ def view() -> View:
 
 
 def chosen_period(book: Book) -> Period:
-    now, zone = shelf().clock(), shelf().zone
+    now, zone = quarter(shelf().clock()), shelf().zone
     seeded = seed("period", PERIODS)
     name = st.segmented_control(
         "Period",
@@ -156,6 +156,15 @@ def seed(key: str, names: Mapping[str, str]) -> bool:
     return key in st.session_state
 
 
+def quarter(now: datetime) -> datetime:
+    """The quarter of an hour just begun.
+
+    The comparable part of the period before ends at this time of day: with a clock that runs on,
+    every rerun would be a new question.
+    """
+    return now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+
+
 def ends(picked: object, today: date) -> tuple[date, date]:
     """First and last day of a date range that may be half chosen."""
     days = [day for day in picked if isinstance(day, date)] if isinstance(picked, tuple) else []
@@ -167,11 +176,12 @@ def chosen_filters(book: Book, period: Period) -> dict[str, tuple[str, ...]]:
     scope = period.scope(origins=book.origins)
     chosen: dict[str, tuple[str, ...]] = {}
     count = sum(bool(st.session_state.get(name)) for name in FILTERS)
+    found = loaders.values(book, scope, tuple(FILTERS))
     with st.popover(f"Filters ({count})" if count else "Filters", icon=":material/filter_list:"):
         for name, label in FILTERS.items():
             values = st.multiselect(
                 label,
-                options(book, scope, name),
+                [value or NOT_SET for value in found[name]],
                 key=name,
                 bind="query-params",
                 accept_new_options=True,
@@ -180,12 +190,6 @@ def chosen_filters(book: Book, period: Period) -> dict[str, tuple[str, ...]]:
             if values:
                 chosen[name] = tuple("" if value == NOT_SET else value for value in values)
     return chosen
-
-
-def options(book: Book, scope: Scope, dimension: str) -> list[str]:
-    """Values of this period, most calls first."""
-    found = loaders.rows(book, "values", scope, dimension=dimension)
-    return [row["value"] or NOT_SET for row in found]
 
 
 def caption(view: View) -> str:

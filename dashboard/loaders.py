@@ -28,6 +28,19 @@ def _kept(
     return _ask(question, scope, **params)
 
 
+@st.cache_data(ttl=900, max_entries=64, show_spinner=False)
+def _values(
+    book: str, version: tuple[int, ...], scope: Scope, dimensions: tuple[str, ...], _ask: Ask
+) -> dict[str, list[str | None]]:
+    return {name: _ask("values", scope, dimension=name)["value"].to_pylist() for name in dimensions}
+
+
+def values(book: Book, scope: Scope, dimensions: tuple[str, ...]) -> dict[str, list[str | None]]:
+    """Values of each dimension in the scope, most calls first; one entry for all of them."""
+    scope = replace(scope, origins=book.origins)
+    return _values(book.name, book.version(), scope, dimensions, book.ask)
+
+
 def table(book: Book, question: str, scope: Scope | None = None, **params: Any) -> pa.Table:
     """The answer as asked, in Arrow."""
     if scope is not None:

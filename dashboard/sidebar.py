@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from hf_ledger.analytics.words import counted
 from hf_ledger.dashboard import loaders
 from hf_ledger.dashboard.books import LABELS, Book, shelf
 from hf_ledger.dashboard.filters import seed
-from hf_ledger.dashboard.format import full, moment
+from hf_ledger.dashboard.format import moment
 
 #: How often a page looks for new calls; with the collector's pace it makes "within two seconds".
 LOOK_SECONDS = 1.0
@@ -84,7 +85,7 @@ def watch(watched: Book, seconds: float | None) -> None:
     def data_through() -> None:
         calls, _, last = loaders.extent(watched)
         st.caption(
-            f"Data through {moment(last, shelf().zone)} · {full(calls)} calls"
+            f"Data through {moment(last, shelf().zone)} · {counted(calls, 'call')}"
             if calls
             else "No calls yet"
         )

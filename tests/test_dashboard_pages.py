@@ -340,7 +340,7 @@ def test_connect_never_counts_the_sample() -> None:
 
 def test_data_through_names_the_last_call_in_the_zone() -> None:
     lay({"yours": ledger_of([priced("1", ts=LAST_WEEK)])}, zone="Europe/Berlin")
-    assert "Data through 9 Nov 2026, 11:00 Europe/Berlin · 1 calls" in said(page(None))
+    assert "Data through 9 Nov 2026, 11:00 Europe/Berlin · 1 call" in said(page(None))
 
 
 def test_yours_is_opened_once_it_holds_calls() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import streamlit as st
 
+from hf_ledger.analytics.scope import Scope
+from hf_ledger.analytics.words import counted
 from hf_ledger.dashboard import connecting, loaders
 from hf_ledger.dashboard.books import Book, shelf
-from hf_ledger.dashboard.format import ago, full, plain, short_model
+from hf_ledger.dashboard.format import ago, plain, short_model
 
 #: How often the card looks; with the collector's pace it makes "within two seconds".
 LOOK_SECONDS = 1.0
@@ -24,12 +26,9 @@ def waiting(book: Book) -> None:
             icon=":material/hourglass_top:",
         )
         return
-    fresh = st.session_state.setdefault("calls-before", calls if calls > 3 else 0)
     first = "First call" if calls == 1 else "Latest call"
     st.success(f"{first} received {since(last)}: {latest(book)}.", icon=":material/check_circle:")
-    st.caption(
-        f"{full(calls)} calls in this ledger, {full(calls - fresh)} since this page was opened."
-    )
+    st.caption(f"{counted(calls, 'call')} in this ledger")
 
 
 def since(at: datetime) -> str:
@@ -38,10 +37,6 @@ def since(at: datetime) -> str:
 
 def latest(book: Book) -> str:
     """The last call in words, without anything it said."""
-    from datetime import timedelta
-
-    from hf_ledger.analytics.scope import Scope
-
     _, _, last = loaders.extent(book)
     if last is None:
         return "none"
