@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -166,24 +167,45 @@ def test_a_missing_library_stays_missing(server: Practice, tmp_path: Any) -> Non
     assert run(code, server).strip() == "httpx2"
 
 
-def test_the_marker_is_found_though_other_tools_wrap_too(
-    server: Practice, places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody else's wrapper around ours must survive our leaving."""
-    original = httpx2.Client._send_single_request
-    seen = []
+@pytest.fixture
+def wrapped_by_others() -> Iterator[Callable[[], list[str]]]:
+    """Another tool's wrapper around whatever is there, which outlives ours."""
+    original, seen = httpx2.Client._send_single_request, []
 
-    with recording(server):
-        ours = httpx2.Client._send_single_request
+    def wrap() -> list[str]:
+        inner = httpx2.Client._send_single_request
 
+        @functools.wraps(inner)
         def theirs(self: Any, request: Any) -> Any:
             seen.append(request.url.path)
-            return ours(self, request)
+            return inner(self, request)
 
-        monkeypatch.setattr(httpx2.Client, "_send_single_request", theirs)
-        httpx2.post(f"{server.v1}/chat/completions", json=chat())
+        httpx2.Client._send_single_request = theirs  # type: ignore[method-assign]
+        return seen
+
+    yield wrap
+    httpx2.Client._send_single_request = original  # type: ignore[method-assign]
+
+
+def test_somebody_elses_wrapper_survives_our_leaving(
+    server: Practice, places: Places, wrapped_by_others: Callable[[], list[str]]
+) -> None:
+    url = f"{server.v1}/chat/completions"
+    with recording(server):
+        seen = wrapped_by_others()
+        theirs = httpx2.Client._send_single_request
+        httpx2.post(url, json=chat())
     assert httpx2.Client._send_single_request is theirs
-    httpx2.post(f"{server.v1}/chat/completions", json=chat())
+    httpx2.post(url, json=chat())
     assert len(seen) == 2
     assert len(calls(places)) == 1
-    monkeypatch.setattr(httpx2.Client, "_send_single_request", original)
+
+
+def test_recording_begins_anew_around_somebody_elses_wrapper(
+    server: Practice, places: Places, wrapped_by_others: Callable[[], list[str]]
+) -> None:
+    with recording(server):
+        wrapped_by_others()
+    with recording(server):
+        httpx2.post(f"{server.v1}/chat/completions", json=chat())
+    assert only_call(places).outcome == "ok"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import gzip
 import inspect
+import os
+import subprocess
 import sys
 import time
 import uuid
@@ -20,7 +23,7 @@ from hf_ledger.ingest import fingerprint as fingerprints
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.hook import decoding
 from hf_ledger.ingest.doors.hook.decoding import decoder
-from hf_ledger.ingest.doors.hook.flight import ending_of, kind_of
+from hf_ledger.ingest.doors.hook.flight import ending_of, is_given_up, kind_of
 from hf_ledger.ingest.doors.hook.hook import READ
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch, named_hosts, netloc_of, settings_of
 from hf_ledger.ingest.doors.hook.ids import uuid7
@@ -279,3 +282,49 @@ def test_readers_of_requests_get_every_header_they_ask_for() -> None:
                 asked.add(ast.literal_eval(node.args[0]))
     assert asked == set(READ.values())
     assert b"authorization" not in READ
+
+
+class Cancelled(BaseException):
+    """As trio names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "given_up"),
+    [
+        (asyncio.CancelledError(), True),
+        (Cancelled(), True),
+        (KeyboardInterrupt(), True),
+        (SystemExit(), True),
+        (GeneratorExit(), False),
+        (httpx2.ReadError("x"), False),
+        (None, False),
+    ],
+)
+def test_giving_up_is_told_by_name(error: BaseException | None, given_up: bool) -> None:
+    assert is_given_up(error) is given_up
+    if error is not None:
+        assert (ending_of(error) == "cancelled") is given_up
+
+
+def test_ids_of_a_forks_child_are_its_own() -> None:
+    """Both draw from one generator, so the child has to seed it anew."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, uuid7(1).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 36).decode() != uuid7(1)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    "module", ["asyncio", "tomllib", "importlib.resources", "importlib.metadata"]
+)
+def test_recording_loads_nothing_slow_that_it_may_not_need(module: str, tmp_path: Path) -> None:
+    code = f"import sys, hf_ledger; hf_ledger.record(); sys.exit({module!r} in sys.modules)"
+    environment = {**os.environ, "HF_LEDGER_DIR": str(tmp_path)}
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+    )

@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from hf_ledger.ingest.call import Recorder
@@ -55,6 +54,9 @@ def is_gone(host: str, pid: int, start: str) -> bool:
 
 @lru_cache(maxsize=1)
 def installed_version() -> str:
+    # Slow to load, and asked for once a segment: importing a recorder must cost next to nothing.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("hf-ledger")
     except PackageNotFoundError:

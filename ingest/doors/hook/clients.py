@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
@@ -108,7 +107,7 @@ def _async(
     return send
 
 
-class Later(MetaPathFinder):
+class Later:
     """Hooks a client library the moment a program imports it; it finds nothing by itself."""
 
     def __init__(self, hooking: Callable[[ModuleType], object]) -> None:
@@ -156,3 +155,5 @@ def unhook_all() -> None:
     for name in LIBRARIES:
         if name in sys.modules:
             unhook_library(sys.modules[name])
+    # A wrapper that somebody still holds sees nothing any more: it must not count as hooked.
+    ORIGINALS.clear()

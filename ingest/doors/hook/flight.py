@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +26,7 @@ SHORT_PIECE, LONG_PIECE = 16, 4096
 Tee = Any  # the class that wraps a reply's stream, made for each client library
 
 TIMEOUTS = frozenset({"TimeoutException", "TimeoutError"})
+GIVEN_UP = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit"})
 CONNECTION = frozenset({"TransportError", "ConnectionError", "StreamError"})
 
 
@@ -192,9 +192,12 @@ def ending_of(error: BaseException | None) -> Ending:
         return "complete"
     if isinstance(error, GeneratorExit):
         return "closed"
-    if isinstance(error, CancelledError | KeyboardInterrupt | SystemExit):
-        return "cancelled"
-    return "error"
+    return "cancelled" if is_given_up(error) else "error"
+
+
+def is_given_up(error: BaseException | None) -> bool:
+    """Whether the caller took the work back. By name: asyncio is slow to load, trio differs."""
+    return is_named(error, GIVEN_UP)
 
 
 def is_named(error: BaseException | None, names: frozenset[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -121,8 +120,15 @@ def settings_of(
 def configured(places: Places) -> dict[str, Any]:
     """The settings file; of an absent or broken one nothing, the server is the one to complain."""
     try:
-        return tomllib.loads(places.config.read_text())
+        text = places.config.read_text()
     except (OSError, ValueError):
+        return {}
+    # Loaded only where there is a file: most programs that record have none.
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
         return {}
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from asyncio import CancelledError
 from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from hf_ledger.ingest.doors.hook.flight import Trip
+from hf_ledger.ingest.doors.hook.flight import Trip, is_given_up
 from hf_ledger.ingest.doors.hook.shield import Shield
 
 
@@ -49,8 +48,7 @@ class _Tee:
     def _hf_left(self) -> None:
         """Closed early. An error that the caller is handling meanwhile is not the reply's."""
         error = sys.exception()
-        given_up = isinstance(error, CancelledError | KeyboardInterrupt)
-        self._hf_shield(self._hf_trip.over, error if given_up else GeneratorExit())
+        self._hf_shield(self._hf_trip.over, error if is_given_up(error) else GeneratorExit())
 
 
 def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:

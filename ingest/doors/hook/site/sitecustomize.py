@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +22,7 @@ NOT_RECORDING = (
 )
 
 
-class Lent(MetaPathFinder):
+class Lent:
     """Finds the lent modules in their own folders, and nothing besides."""
 
     def __init__(self, homes: dict[str, str]) -> None:
