@@ -14,6 +14,7 @@ from hf_ledger.dashboard.format import at_least, change, count, points, share
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
+Days = dict[str, daily.Values]
 
 
 @dataclass(frozen=True)
@@ -35,54 +36,70 @@ def headlines(
     now: Row, before: Row, rows: list[Row], days: list[date], listed: str
 ) -> list[Figure]:
     """Figures of `totals` now and before, with `spend` rows by day for the small lines."""
-
-    def of(measure: str) -> daily.Values:
-        return daily.by_day(rows, days, measure)
-
-    calls, cost = of("calls"), of("cost")
-    tokens = daily.plus(of("input_tokens"), of("output_tokens"))
+    names = ("calls", "cost", "errors", "priced_calls", "input_tokens", "output_tokens")
+    daily_of = {name: daily.by_day(rows, days, name) for name in names}
     return [
-        Figure(
-            "Estimated cost",
-            at_least(now["cost"], now["unpriced_calls"]),
-            change(now["cost"], before["cost"]),
-            daily.floats(cost),
-            words.how_spend(now, listed),
-            note=f"{ESTIMATE}.",
-            wide=True,
-        ),
-        Figure(
-            "Calls",
-            count(now["calls"]),
-            change(now["calls"], before["calls"]),
-            daily.floats(calls),
-            words.how_calls(now),
-            bars=True,
-        ),
-        Figure(
-            "Cost per 1k calls",
-            dollars(per_thousand(now)),
-            change(per_thousand(now), per_thousand(before)),
-            daily.ratio_days(cost, of("priced_calls"), 1000),
-            words.how_per_thousand(now),
-        ),
-        Figure(
-            "Tokens",
-            count(now["tokens"]),
-            change(now["tokens"], before["tokens"]),
-            daily.floats(tokens),
-            words.how_tokens(now),
-            bars=True,
-        ),
-        Figure(
-            "Error rate",
-            percent(error_rate(now), 2),
-            points(error_rate(now), error_rate(before)),
-            daily.ratio_days(of("errors"), calls),
-            words.how_errors(now),
-            bad_when_up=True,
-        ),
+        cost_figure(now, before, daily_of, listed),
+        calls_figure(now, before, daily_of),
+        per_thousand_figure(now, before, daily_of),
+        tokens_figure(now, before, daily_of),
+        errors_figure(now, before, daily_of),
     ]
+
+
+def cost_figure(now: Row, before: Row, days: Days, listed: str) -> Figure:
+    return Figure(
+        "Estimated cost",
+        at_least(now["cost"], now["unpriced_calls"]),
+        change(now["cost"], before["cost"]),
+        daily.floats(days["cost"]),
+        words.how_spend(now, listed),
+        note=f"{ESTIMATE}.",
+        wide=True,
+    )
+
+
+def calls_figure(now: Row, before: Row, days: Days) -> Figure:
+    return Figure(
+        "Calls",
+        count(now["calls"]),
+        change(now["calls"], before["calls"]),
+        daily.floats(days["calls"]),
+        words.how_calls(now),
+        bars=True,
+    )
+
+
+def per_thousand_figure(now: Row, before: Row, days: Days) -> Figure:
+    return Figure(
+        "Cost per 1k calls",
+        dollars(per_thousand(now)),
+        change(per_thousand(now), per_thousand(before)),
+        daily.ratio_days(days["cost"], days["priced_calls"], 1000),
+        words.how_per_thousand(now),
+    )
+
+
+def tokens_figure(now: Row, before: Row, days: Days) -> Figure:
+    return Figure(
+        "Tokens",
+        count(now["tokens"]),
+        change(now["tokens"], before["tokens"]),
+        daily.floats(daily.plus(days["input_tokens"], days["output_tokens"])),
+        words.how_tokens(now),
+        bars=True,
+    )
+
+
+def errors_figure(now: Row, before: Row, days: Days) -> Figure:
+    return Figure(
+        "Error rate",
+        percent(error_rate(now), 2),
+        points(error_rate(now), error_rate(before)),
+        daily.ratio_days(days["errors"], days["calls"]),
+        words.how_errors(now),
+        bad_when_up=True,
+    )
 
 
 def per_thousand(totals: Row) -> Decimal | None:

@@ -67,9 +67,12 @@ if not now["calls"]:
     nothing_here(view)
     st.stop()
 
-with st.grid(4, min_column_width=150, gap="small"):
+figures = st.grid(5, min_column_width=150, gap="small")
+figures.cell(column_span=2).metric(
+    "Estimated cost", at_least(now["cost"], now["unpriced_calls"]), border=True
+)
+with figures:
     st.metric("Calls", full(now["calls"]), border=True)
-    st.metric("Estimated cost", at_least(now["cost"], now["unpriced_calls"]), border=True)
     st.metric("Price unknown", full(now["unpriced_calls"]), border=True)
     st.metric("Error rate", percent(share(now["errors"], now["calls"]), 2), border=True)
 cards.honesty(now)

@@ -72,13 +72,14 @@ with st.container(border=True):
     st.subheader(f"{report.week}: {report.label}", anchor=False)
     st.caption(f"Days in {report.zone}, compared with {report.previous_label}")
     totals, before = report.totals, report.before
-    with st.grid(4, min_column_width=150, gap="small"):
-        st.metric(
-            "Estimated cost",
-            at_least(totals.cost, totals.coverage.unpriced),
-            change(totals.cost, before.cost),
-            delta_color="off",
-        )
+    grid = st.grid(5, min_column_width=120, gap="small")
+    grid.cell(column_span=2).metric(
+        "Estimated cost",
+        at_least(totals.cost, totals.coverage.unpriced),
+        change(totals.cost, before.cost),
+        delta_color="off",
+    )
+    with grid:
         st.metric(
             "Calls", full(totals.calls), change(totals.calls, before.calls), delta_color="off"
         )
