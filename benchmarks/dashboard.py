@@ -89,6 +89,12 @@ def resident_mb(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
+def cpu_seconds(pid: int) -> float:
+    """Processor time a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def wait_for_charts(page: Any) -> None:
     page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
 
@@ -118,13 +124,15 @@ def measure(folder: Path, browser: Any) -> None:
         first_chart = time.perf_counter() - begun
         settled(page)
         page.wait_for_timeout(1_000)
+        used = cpu_seconds(process.pid)
         for place in range(RERUNS):
             rerun(page, wire, PERIODS[place % len(PERIODS)])
+        used = (cpu_seconds(process.pid) - used) / RERUNS
         memory = resident_mb(process.pid)
-    tell(listening, first_chart, wire, memory)
+    tell(listening, first_chart, wire, used, memory)
 
 
-def tell(listening: float, first_chart: float, wire: Wire, memory: float) -> None:
+def tell(listening: float, first_chart: float, wire: Wire, cpu: float, memory: float) -> None:
     times = [seconds * 1000 for seconds, _ in wire.history]
     sizes = [size / 1000 for _, size in wire.history]
     rows = (
@@ -132,12 +140,13 @@ def tell(listening: float, first_chart: float, wire: Wire, memory: float) -> Non
         ("process start to first chart drawn", f"{first_chart:.2f} s", "8 s"),
         ("rerun p50", f"{statistics.median(times):.0f} ms", "250 ms"),
         ("rerun p95", f"{sorted(times)[int(0.95 * len(times))]:.0f} ms", None),
+        ("processor time of the server a rerun", f"{1000 * cpu:.0f} ms", None),
         ("rerun on the wire, p50", f"{statistics.median(sizes):.1f} kB", "80 kB"),
         ("rerun on the wire, largest", f"{max(sizes):.1f} kB", "80 kB"),
         ("memory of the server", f"{memory:.0f} MB", "450 MB"),
     )
     for name, value, bar in rows:
-        print(f"{name:36}{value:>10}{f'   (bar {bar})' if bar else ''}")
+        print(f"{name:38}{value:>10}{f'   (bar {bar})' if bar else ''}")
 
 
 def main() -> None:
