@@ -55,8 +55,8 @@ def test_a_ledgers_own_prices_come_first(
 ) -> None:
     with Ledger.open(places) as ledger:
         ledger.cursor().execute(
-            "insert into prices values ('contract/1', 'novita', 'acme/wonder', 'input_tokens',"
-            " 0.25, 1000, '2026-08-01', null, 'contract', '')"
+            "insert into prices values ('own/1', 'novita', 'acme/wonder', 'input_tokens',"
+            " 0.25, 1000, '2026-08-01', null, 'contract', '', false, null)"
         )
     rows = answer(capsys, "show", "acme/wonder")["rows"]
     assert isinstance(rows, list)

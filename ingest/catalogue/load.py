@@ -41,7 +41,7 @@ where prices.price_id = shipped.price_id
 """
 
 ADD_PRICES = """
-insert into prices
+insert into prices by name
 select
     price_id,
     provider,
@@ -52,7 +52,7 @@ select
     valid_from,
     valid_to,
     source,
-    coalesce(snapshot, '')
+    coalesce(snapshot, '') as snapshot
 from shipped_prices
 anti join prices using (price_id, kind)
 """
@@ -94,6 +94,34 @@ from read_csv(
 anti join routes using (model, provider, provider_model, seen_from)
 """
 
+ADD_HARDWARE = """
+insert into hardware_prices by name
+select
+    vendor,
+    accelerator,
+    instance_type,
+    instance_size,
+    usd_per_hour,
+    valid_from,
+    source,
+    '' as snapshot
+from read_csv(
+    $path,
+    header = true,
+    columns = {
+        'vendor': 'varchar',
+        'accelerator': 'varchar',
+        'instance_type': 'varchar',
+        'instance_size': 'varchar',
+        'usd_per_hour': 'decimal(18, 9)',
+        'deprecated': 'boolean',
+        'valid_from': 'timestamp',
+        'source': 'varchar'
+    }
+)
+anti join hardware_prices using (vendor, instance_type, instance_size, valid_from)
+"""
+
 DROP_STALE_MODELS = """
 delete from models
 where class_version <> $class_version
@@ -122,7 +150,7 @@ def data_file(name: str) -> Path:
 def load_reference(cursor: duckdb.DuckDBPyConnection) -> None:
     """Add the shipped reference data to a ledger's tables; a second time changes nothing.
 
-    Writes prices, price_lists, routes and models. Rows learned elsewhere (refreshed prices,
+    Writes prices, price_lists, routes, hardware_prices and models. Rows learned elsewhere (refreshed prices,
     routes seen on the wire) stay. The caller holds the transaction.
     """
     cursor.execute(PRICES, {"path": str(data_file("prices.csv"))})
@@ -131,6 +159,7 @@ def load_reference(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute("drop table shipped_prices")
     cursor.execute(ADD_PRICE_LISTS, {"path": str(data_file("price_lists.csv"))})
     cursor.execute(ADD_ROUTES, {"path": str(data_file("routes.csv"))})
+    cursor.execute(ADD_HARDWARE, {"path": str(data_file("endpoint_hardware.csv"))})
     load_models(cursor)
 
 
