@@ -33,13 +33,14 @@ QUESTIONS: dict[str, str] = {
     "call": "hf_ledger.analytics.calls:call",
     "values": "hf_ledger.analytics.extent:values",
     "extent": "hf_ledger.analytics.extent:extent",
+    "matches": "hf_ledger.analytics.matches:matches",
     "health": "hf_ledger.analytics.health:health",
     "route_prices": "hf_ledger.analytics.route_prices:route_prices",
     "flat": "hf_ledger.analytics.flat:flat",
 }
 
 #: These look at the whole ledger, so they may be asked without a scope.
-WITHOUT_SCOPE = frozenset({"call", "extent", "health", "route_prices"})
+WITHOUT_SCOPE = frozenset({"call", "extent", "health", "matches", "route_prices"})
 
 
 class Ask(Protocol):

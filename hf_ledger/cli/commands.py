@@ -31,7 +31,7 @@ COMMANDS: dict[str, Command] = {
         "hf_ledger.cli.doctor:main",
         "Is the hook on, where do calls go, what was seen but not counted.",
     ),
-    "import": Command("hf_ledger.cli.imports:app", "Bring in recorded exchanges."),
+    "import": Command("hf_ledger.cli.imports:app", "Bring in what was recorded elsewhere, once."),
     "calls": Command(
         "hf_ledger.cli.calls:calls", "The calls themselves, or one with how it was priced."
     ),

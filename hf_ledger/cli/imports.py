@@ -13,8 +13,14 @@ from urllib.parse import urlsplit
 import msgspec
 import typer
 
+from hf_ledger.ingest.call import Line
+from hf_ledger.ingest.doors.imports.calls import SOURCE, CallsReader, load_mapping
 from hf_ledger.ingest.doors.imports.exchanges import Imported, Importer
-from hf_ledger.ingest.doors.imports.recordings import Rejected, read_recording
+from hf_ledger.ingest.doors.imports.formats import FORMATS
+from hf_ledger.ingest.doors.imports.har import har_exchanges
+from hf_ledger.ingest.doors.imports.recordings import Exchange, Rejected, read_recording
+from hf_ledger.ingest.doors.imports.records import read_records
+from hf_ledger.ingest.doors.imports.rows import Reader, RowImporter
 from hf_ledger.ingest.errors import Incomplete, Unusable
 from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.places import Places
@@ -25,7 +31,12 @@ from hf_ledger.settings import Settings
 if TYPE_CHECKING:
     from hf_ledger.analytics.connect import Session
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Bring in recorded exchanges.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Bring in what was recorded elsewhere, once."
+)
+
+Results = list[tuple[Path, Imported]]
+Explained = Callable[[dict[str, Any]], object]
 
 #: So many bad lines are listed; the rest are counted.
 LISTED = 20
@@ -54,27 +65,141 @@ Explain = Annotated[
 ]
 
 
+Exports = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FILE…", help="JSON, JSON lines, CSV or Parquet, plain or gzip.", show_default=False
+    ),
+]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        metavar="MAP.toml",
+        help="Which column fills which field; without it columns are named as the ledger's own.",
+    ),
+]
+
+RECORDED = "recorded exchanges are JSON lines with `request` and `response`"
+ARCHIVED = "HTTP archives are JSON with `log` and its `entries`"
+PLAIN = "calls are rows with a time (`ts`) and what else is known of them"
+
+
 @app.callback()
 def root() -> None:
-    """Bring in recorded exchanges."""
+    """Bring in what was recorded elsewhere, once."""
 
 
 @app.command("exchanges")
 def exchanges(files: Files, explain: Explain = None) -> None:
     """Recorded HTTP exchanges, in file order; a second import of the same adds nothing."""
+    with explained_to(explain) as explained:
+        bring_in(files, lambda places: import_files(files, places, explained), RECORDED)
+
+
+@app.command("har")
+def har(files: Files, explain: Explain = None) -> None:
+    """HTTP archives (HAR) of a browser or proxy; read like recorded exchanges."""
+
+    def read(path: Path) -> Iterator[Exchange | Rejected]:
+        return har_exchanges(read_records(path))
+
+    with explained_to(explain) as explained:
+        bring_in(files, lambda places: import_files(files, places, explained, read), ARCHIVED)
+
+
+@app.command("calls")
+def calls(files: Exports, mapping: MappingFile = None) -> None:
+    """Calls of any table as CSV, JSON lines or Parquet, with a mapping file."""
+    reader = CallsReader(load_mapping(mapping) if mapping else None)
+    bring_in(
+        files,
+        lambda places: import_rows(files, places, SOURCE, reader),
+        PLAIN,
+        also=reader.complaints,
+    )
+
+
+@app.command("litellm")
+def litellm(files: Exports) -> None:
+    """LiteLLM's spend logs: the table, or replies of its API."""
+    bring_in_export("litellm", files)
+
+
+@app.command("langfuse")
+def langfuse(files: Exports) -> None:
+    """Langfuse's observations: pages of its API, or JSON lines."""
+    bring_in_export("langfuse", files)
+
+
+@app.command("openrouter")
+def openrouter(files: Exports) -> None:
+    """OpenRouter's activity export, with what it billed."""
+    bring_in_export("openrouter", files)
+
+
+@app.command("helicone")
+def helicone(files: Exports) -> None:
+    """Helicone's requests, as its request query answers."""
+    bring_in_export("helicone", files)
+
+
+@app.command("otlp")
+def otlp(files: Exports) -> None:
+    """OpenTelemetry traces with GenAI conventions, as OTLP JSON."""
+    bring_in_export("otlp", files)
+
+
+def bring_in_export(name: str, files: list[Path]) -> None:
+    """Import files of one of the known kinds of export."""
+    kind = FORMATS[name]
+
+    def read(places: Places) -> Results:
+        reader = kind.reader(wire_settings(Settings.load(places)))
+        return import_rows(files, places, kind.source, reader)
+
+    bring_in(files, read, kind.known_by)
+
+
+def bring_in(
+    files: list[Path],
+    read: Callable[[Places], Results],
+    known_by: str,
+    also: Callable[[], list[str]] = list,
+) -> None:
+    """Read into the spool, collect, say what came in; raises `Incomplete` for what did not."""
     from hf_ledger.analytics.connect import connect
 
     for path in files:
         if not path.is_file():
             raise Unusable(f"There is no file {path}.")
     places = Places.default()
-    with connect(places) as session, explained_to(explain) as write_explained:
+    with connect(places) as session:
         before = imported_so_far(session)
-        results = import_files(files, places, write_explained)
+        results = read(places)
         session.command("collect")
         added = imported_so_far(session) - before
+        matched = matches(session, results)
     report(results, added)
-    complain(results)
+    if matched:
+        typer.echo(MATCHED.format(matched=matched))
+    complain(results, known_by, also())
+
+
+MATCHED = (
+    "{matched} of them carry the request id of a call that was also recorded live: "
+    "such a call counts twice. Leave out the part of the export that the recorder covers."
+)
+
+
+def matches(session: Session, results: Results) -> int:
+    """How many imported calls of this span were recorded live as well."""
+    first = min((done.first for _, done in results if done.first is not None), default=None)
+    last = max((done.last for _, done in results if done.last is not None), default=None)
+    if first is None or last is None:
+        return 0
+    (row,) = session.ask("matches", first_us=first, last_us=last).to_pylist()
+    return int(row["calls"])
 
 
 @contextlib.contextmanager
@@ -108,15 +233,32 @@ def wire_settings(settings: Settings) -> WireSettings:
 
 
 def import_files(
-    files: list[Path], places: Places, explained: Callable[[dict[str, Any]], object] | None
-) -> list[tuple[Path, Imported]]:
+    files: list[Path],
+    places: Places,
+    explained: Explained | None,
+    read: Callable[[Path], Iterator[Exchange | Rejected]] = read_recording,
+) -> Results:
     """Read the files through one importer into one segment of the spool."""
     settings = wire_settings(Settings.load(places))
-    segments = Segments(places.spool)
     key = HashKey.load(places.make(places.keys))
-    importer = Importer(segments.write, settings, key, explained)
+    with spooling(places) as write:
+        importer = Importer(write, settings, key, explained)
+        return [(path, importer.read(read(path))) for path in files]
+
+
+def import_rows(files: list[Path], places: Places, source: str, reader: Reader) -> Results:
+    """Read the files of one kind of export, record by record, into the spool."""
+    with spooling(places) as write:
+        importer = RowImporter(write, source, reader)
+        return [(path, importer.read(read_records(path))) for path in files]
+
+
+@contextlib.contextmanager
+def spooling(places: Places) -> Iterator[Callable[[Line], object]]:
+    """Takes lines for the spool; `Unusable` where a file can't be read or a line not be kept."""
+    segments = Segments(places.spool)
     try:
-        results = [(path, importer.read(read_recording(path))) for path in files]
+        yield segments.write
     except OSError as error:
         raise Unusable(f"{error.filename or 'a file'} can't be read: {error.strerror}.") from error
     finally:
@@ -126,10 +268,9 @@ def import_files(
             f"{segments.lost} lines could not be written to {places.spool}: "
             "make room or make it writable, then import again."
         )
-    return results
 
 
-def report(results: list[tuple[Path, Imported]], added: int) -> None:
+def report(results: Results, added: int) -> None:
     """Print what came in; files without any exchange are left to the complaints."""
     good = [(path, done) for path, done in results if done.exchanges]
     for path, done in good:
@@ -141,7 +282,7 @@ def report(results: list[tuple[Path, Imported]], added: int) -> None:
 
 def summary(path: Path, done: Imported) -> str:
     """What one file brought, in words."""
-    lines = [f"{path}: {done.exchanges} exchanges, {done.calls} calls{span(done)}."]
+    lines = [f"{path}: {done.exchanges} {done.noun}, {done.calls} calls{span(done)}."]
     if done.asides:
         lines.append(f"  {done.asides.total()} were not calls: {listed(done.asides)}.")
     if done.routes:
@@ -162,25 +303,26 @@ def listed(asides: Counter[str]) -> str:
     return ", ".join(f"{n} {REASONS.get(reason, reason)}" for reason, n in asides.most_common())
 
 
-def complain(results: list[tuple[Path, Imported]]) -> None:
+def complain(results: Results, known_by: str, also: list[str]) -> None:
     """Name what could not be read, by file and line; raises `Incomplete` where there was any."""
-    said = [sentence for path, done in results for sentence in complaints(path, done)]
-    if said:
-        raise Incomplete("\n  ".join(said))
+    said = [sentence for path, done in results for sentence in complaints(path, done, known_by)]
+    if said or also:
+        raise Incomplete("\n  ".join([*said, *also]))
 
 
-def complaints(path: Path, done: Imported) -> list[str]:
+def complaints(path: Path, done: Imported, known_by: str) -> list[str]:
     """Sentences about one file: of another kind, empty, or with bad lines."""
     if not done.exchanges:
         if not done.rejected:
-            return [f"{path} is empty: there is no recorded exchange in it."]
+            return [f"{path} is empty: {known_by}."]
+        first = done.rejected[0]
         return [
-            f"{path} is a file of another kind: recorded exchanges are JSON lines with "
-            f"`request` and `response` (line {done.rejected[0].line}: {done.rejected[0].reason})."
+            f"{path} is a file of another kind: {known_by} "
+            f"({first.unit} {first.line}: {first.reason})."
         ]
     if not done.rejected:
         return []
-    bad = [f"line {each.line}: {each.reason}" for each in done.rejected[:LISTED]]
+    bad = [f"{each.unit} {each.line}: {each.reason}" for each in done.rejected[:LISTED]]
     left = len(done.rejected) - LISTED
     return [
         f"{path}: {counted(done.rejected)} left out, the rest is imported.",
@@ -190,4 +332,5 @@ def complaints(path: Path, done: Imported) -> list[str]:
 
 
 def counted(rejected: list[Rejected]) -> str:
-    return "1 line was" if len(rejected) == 1 else f"{len(rejected)} lines were"
+    unit = rejected[0].unit
+    return f"1 {unit} was" if len(rejected) == 1 else f"{len(rejected)} {unit}s were"

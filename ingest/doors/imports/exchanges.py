@@ -33,6 +33,7 @@ class Imported:
     asides: Counter[str] = field(default_factory=Counter)
     rejected: list[Rejected] = field(default_factory=list)
     given_up: bool = False  # the file is of another kind
+    noun: str = "exchanges"
 
     @property
     def exchanges(self) -> int:
@@ -129,7 +130,7 @@ class Importer:
 def read_exchange(
     exchange: Exchange, settings: WireSettings, routes: Routes
 ) -> Call | Aside | None:
-    """The finished call, or why there is none; durations stay unknown, recordings have none."""
+    """The finished call, or why there is none; its duration is the recording's, if it has one."""
     said = read_request(
         exchange.method,
         exchange.url,
@@ -147,7 +148,7 @@ def read_exchange(
         reader = ReplyReader(said, exchange.status, exchange.response_headers, 0, _no_clock)
         reader.feed(exchange.response_body)
         reader.finish("complete")
-    said.latency_ms = said.ttft_ms = None
+    said.latency_ms, said.ttft_ms = exchange.latency_ms, None
     return said
 
 

@@ -63,6 +63,7 @@ class Exchange:
     status: int | None
     response_headers: dict[str, str]
     response_body: bytes
+    latency_ms: float | None = None  # where the recording measured it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Rejected:
 
     line: int
     reason: str
+    unit: str = "line"  # what is counted; "record" where records don't stand on lines
 
 
 _LINE = msgspec.json.Decoder(_Line)
