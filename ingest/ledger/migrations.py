@@ -301,14 +301,6 @@ create table repriced_calls (
 )
 """
 
-# What a closed month's calls would cost now; the calls themselves keep what was closed.
-CORRECTIONS = """
-create view corrections as
-select *
-from repriced_calls
-where month is not null
-"""
-
 MONTHS = """
 create table months (
     month varchar not null,
@@ -368,7 +360,6 @@ BOOK_OF_ACCOUNT = (
     HARDWARE_PRICES,
     REPRICING_RUNS,
     REPRICED_CALLS,
-    CORRECTIONS,
     MONTHS,
     ENDPOINTS,
     ENDPOINT_STATES,
