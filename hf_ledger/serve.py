@@ -63,7 +63,8 @@ class Desk:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket, or one sentence. Port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # asyncio switches Nagle's delay off only where the protocol is named: 40 ms an answer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -107,17 +108,23 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
     import uvicorn
 
     from hf_ledger.dashboard.web import application
+    from hf_ledger.ingest.doors.api.door import Door
+    from hf_ledger.ingest.doors.api.routes import api_routes
+
+    door = Door(desk.own, desk.places)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
         async with open_desk(desk):
-            say(welcome(desk))
-            yield {"desk": desk}
+            with contextlib.closing(door):
+                say(welcome(desk))
+                yield {"desk": desk}
 
     def health() -> dict[str, Any]:
         return {"status": "ok", "calls": count_of(desk.own)}
 
-    app = application(lifespan, health, desk.address, host_names(desk.settings))
+    hosts = host_names(desk.settings)
+    app = application(lifespan, health, desk.address, hosts, api_routes(door))
     config = uvicorn.Config(
         app,
         ws="websockets-sansio",
@@ -126,7 +133,8 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
         use_colors=False,
         timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it, no failure
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def host_names(settings: Settings) -> list[str]:
@@ -161,7 +169,11 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
         lay_out(desk)
         gc.collect()
         gc.freeze()
-        yield
+        try:
+            yield
+        finally:
+            # Frozen objects are never freed, and DuckDB complains about each at exit.
+            gc.unfreeze()
 
 
 def warm() -> None:
