@@ -11,19 +11,46 @@ import duckdb
 
 from hf_ledger.ingest.catalogue.identifying import identify
 
+# What is listed and what was agreed are priced side by side, as two tiers.
 NANO_PRICES = """
 create or replace temp table nano_prices as
 select
     *,
     lower(model) as folded,
     cast(usd::decimal(38, 9) * 1000000000 as hugeint) as nano
-from prices
+from (
+    select
+        'list' as tier,
+        price_id,
+        provider,
+        model,
+        kind,
+        usd,
+        per_units,
+        valid_from,
+        valid_to
+    from prices
+    union all
+    select
+        'contract',
+        contract_id,
+        provider,
+        model,
+        kind,
+        usd,
+        per_units,
+        valid_from,
+        valid_to
+    from contracts
+    where usd is not null
+)
 """
 
 # The prices of a version stand side by side; kinds in unlike units would not add up.
 TOKEN_PRICES = """
 create or replace temp table token_prices as
 select
+    tier,
     price_id,
     provider,
     folded,
@@ -60,6 +87,7 @@ with counted as (
 )
 select
     counted.id,
+    token_prices.tier,
     'list_price_tokens' as basis,
     token_prices.price_id,
     token_prices.per_units::hugeint as denominator,
@@ -77,7 +105,7 @@ inner join token_prices
 where counted.output is not null
     and least(counted.uncached, counted.cache_read, counted.cache_write, counted.output) >= 0
 qualify row_number() over (
-    partition by counted.id
+    partition by counted.id, token_prices.tier
     order by token_prices.valid_from desc, token_prices.price_id desc
 ) = 1
 """
@@ -113,6 +141,7 @@ with measured as (
 )
 select
     measured.id,
+    prices.tier,
     case measured.kind
         when 'gpu_seconds' then 'compute_time_estimate'
         else 'list_price_units'
@@ -121,17 +150,56 @@ select
     prices.per_units::hugeint * 1000000000,
     cast(measured.quantity::decimal(38, 9) * 1000000000 as hugeint) * prices.nano
 from measured
-anti join list_costs as by_tokens on by_tokens.id = measured.id
 inner join nano_prices as prices
     on prices.provider = measured.provider
     and prices.folded in (measured.folded, '*')
     and prices.kind = measured.kind
     and measured.ts >= prices.valid_from
     and (prices.valid_to is null or measured.ts < prices.valid_to)
+anti join list_costs as by_tokens
+    on by_tokens.id = measured.id
+    and by_tokens.tier = prices.tier
 where measured.quantity >= 0
 qualify row_number() over (
-    partition by measured.id
+    partition by measured.id, prices.tier
     order by prices.model = '*', prices.valid_from desc, prices.price_id desc
+) = 1
+"""
+
+# A discount is off the list price, and counts where no price was agreed on. Percent have six places.
+DISCOUNTS = """
+insert into list_costs
+select
+    listed.id,
+    'contract' as tier,
+    listed.basis,
+    contracts.contract_id,
+    listed.denominator * 100000000,
+    listed.numerator
+        * (100000000 - cast(contracts.discount_percent::decimal(38, 6) * 1000000 as hugeint))
+from list_costs as listed
+inner join staged on staged.rowid = listed.id
+anti join (
+    select id
+    from list_costs
+    where tier = 'contract'
+        and numerator is not null
+) as agreed on agreed.id = listed.id
+inner join contracts
+    on contracts.provider in (staged.provider, '*')
+    and lower(contracts.model) in (lower(staged.model), '*')
+    and contracts.discount_percent is not null
+    and staged.ts >= contracts.valid_from
+    and (contracts.valid_to is null or staged.ts < contracts.valid_to)
+where listed.tier = 'list'
+    and listed.numerator is not null
+qualify row_number() over (
+    partition by listed.id
+    order by
+        contracts.model = '*',
+        contracts.provider = '*',
+        contracts.valid_from desc,
+        contracts.contract_id desc
 ) = 1
 """
 
@@ -148,6 +216,7 @@ with divided as (
 )
 select
     id,
+    tier,
     basis,
     price_id,
     cast(
@@ -179,16 +248,25 @@ select
             then 'free'
         when staged.reported_cost is not null then 'provider_reported'
         when staged.host_kind = 'endpoint' then 'endpoint_hours'
-        when rounded_costs.basis is not null and staged.host_kind is distinct from 'self_hosted'
-            then rounded_costs.basis
+        when agreed.basis is not null and staged.host_kind is distinct from 'self_hosted'
+            then 'contract'
+        when listed.basis is not null and staged.host_kind is distinct from 'self_hosted'
+            then listed.basis
         when staged.stated_cost > 0 then 'assumed'
         else 'unknown'
     end as basis,
-    rounded_costs.usd,
-    rounded_costs.price_id
+    listed.usd,
+    listed.price_id,
+    agreed.usd as agreed_usd,
+    agreed.price_id as contract_id
 from staged
 cross join (select min(captured_at) as captured_at from price_lists) as first_list
-left join rounded_costs on rounded_costs.id = staged.rowid
+left join rounded_costs as listed
+    on listed.id = staged.rowid
+    and listed.tier = 'list'
+left join rounded_costs as agreed
+    on agreed.id = staged.rowid
+    and agreed.tier = 'contract'
 where coalesce(staged.cost_basis, 'unknown') = 'unknown'
 """
 
@@ -204,9 +282,11 @@ set
         when bases.basis = 'free' then 0
         when bases.basis = 'provider_reported' then staged.reported_cost
         when bases.basis = 'assumed' then staged.stated_cost
+        when bases.basis = 'contract' then bases.agreed_usd
         when bases.basis not in ('endpoint_hours', 'unknown') then bases.usd
     end,
     price_id = case
+        when bases.basis = 'contract' then bases.contract_id
         when bases.basis not in ('free', 'assumed', 'endpoint_hours', 'unknown')
             then bases.price_id
     end,
@@ -226,6 +306,7 @@ STEPS = (
     TOKEN_PRICES,
     TOKEN_COSTS,
     UNIT_COSTS,
+    DISCOUNTS,
     ROUNDED,
     BASES,
     COSTS_OF_CALLS,
@@ -245,5 +326,10 @@ def enrich(cursor: duckdb.DuckDBPyConnection) -> None:
     transaction. Costs are USD, DECIMAL(18,9); what can't be priced stays NULL.
     """
     identify(cursor)
+    price(cursor)
+
+
+def price(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Fill the costs of the calls in `staged` alone: what `enrich` does after identifying them."""
     for step in STEPS:
         cursor.execute(step)

@@ -311,9 +311,9 @@ create table months (
     calls bigint not null,
     priced_calls bigint not null,
     unpriced_calls bigint not null,
-    cost decimal(38, 9),
-    list_cost decimal(38, 9),
-    endpoint_cost decimal(38, 9)
+    cost decimal(18, 9),
+    list_cost decimal(18, 9),
+    endpoint_cost decimal(18, 9)
 )
 """
 
