@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hf_ledger.analytics.questions import answer
 from hf_ledger.analytics.scope import Scope
+from hf_ledger.ingest.doors.api import keys
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
 from hf_ledger.ingest.ledger.socket import Caller, Handle, call_owner
@@ -33,7 +34,7 @@ NOT_COLLECTED = (
     "nothing is lost; make room or make it writable, then try again."
 )
 
-COMMANDS = ("collect", "ping")
+COMMANDS = ("collect", "ping", *keys.COMMANDS)
 
 
 class Question(msgspec.Struct, omit_defaults=True):
@@ -57,7 +58,7 @@ class Session(ABC):
         """Answer a question by name; `Usage` for one that does not exist or lacks its period."""
         return self._send("ask", msgspec.json.encode(Question(question, scope, params)))
 
-    def command(self, name: str, **params: Any) -> dict[str, Any]:
+    def command(self, name: str, /, **params: Any) -> dict[str, Any]:
         """Have the ledger's holder do something ("collect", "ping"); what it says of it."""
         if name not in COMMANDS:
             raise Usage(f"unknown command {name!r}; there are {', '.join(COMMANDS)}.")
@@ -151,6 +152,8 @@ def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Tab
             return asdict(_collected(ledger, places))
         case "ping":
             return {"root": str(places.root)}
+        case _ if name in keys.COMMANDS:
+            return keys.perform(ledger, name, payload)
     raise Usage(f"unknown command {name!r}; there are {', '.join(COMMANDS)}.")
 
 

@@ -6,7 +6,7 @@ metrics and agent routes are hidden; only pages and assets are compressed, never
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,16 @@ Lifespan = Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]
 
 
 def application(
-    lifespan: Lifespan, health: Callable[[], dict[str, Any]], address: str, hosts: list[str]
+    lifespan: Lifespan,
+    health: Callable[[], dict[str, Any]],
+    address: str,
+    hosts: list[str],
+    routes: Sequence[Route] = (),
 ) -> st.App:
-    """The application for one `address`, reachable under these host names only."""
+    """The application for one `address`, reachable under these host names only.
+
+    `routes` are the API's own; what they don't answer under its prefixes is a JSON 404.
+    """
 
     async def healthz(_request: Request) -> JSONResponse:
         return JSONResponse(health())
@@ -43,6 +50,7 @@ def application(
         lifespan=lifespan,
         routes=[
             Route("/healthz", healthz),
+            *routes,
             Route("/api/{rest:path}", not_found, methods=METHODS),
             Route("/v1/{rest:path}", not_found, methods=METHODS),
         ],

@@ -54,6 +54,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "model": Command("hf_ledger.cli.model:model", "Size, class and source for model ids."),
     "prices": Command("hf_ledger.cli.prices:app", "The price list and its history."),
+    "key": Command("hf_ledger.cli.key:app", "Keys for hosts that post their calls here."),
     "report": Command("hf_ledger.cli.report:app", "Weekly report as HTML and XLSX."),
 }
 

@@ -1,0 +1,1 @@
+"""Calls that other hosts post: batches of call lines, and OpenTelemetry traces."""
