@@ -103,7 +103,7 @@ def how_tokens(totals: Row) -> How:
 
 def how_errors(totals: Row) -> How:
     return How(
-        "Calls with outcome error ÷ all calls.",
+        "Calls with outcome error, interrupted or lost ÷ all calls.",
         f"{full(totals['errors'])} ÷ {full(totals['calls'])}.",
         "The status of the reply, or how the connection ended.",
     )
