@@ -166,7 +166,7 @@ qualify row_number() over (
 ) = 1
 """
 
-# A discount is off the list price, and counts where no price was agreed on. Percent have six places.
+# A discount is off the list price and counts where no price was agreed on; six places of a percent.
 DISCOUNTS = """
 insert into list_costs
 select

@@ -150,8 +150,8 @@ def data_file(name: str) -> Path:
 def load_reference(cursor: duckdb.DuckDBPyConnection) -> None:
     """Add the shipped reference data to a ledger's tables; a second time changes nothing.
 
-    Writes prices, price_lists, routes, hardware_prices and models. Rows learned elsewhere (refreshed prices,
-    routes seen on the wire) stay. The caller holds the transaction.
+    Writes prices, price_lists, routes, hardware_prices and models. Rows learned elsewhere
+    (refreshed prices, routes seen on the wire) stay. The caller holds the transaction.
     """
     cursor.execute(PRICES, {"path": str(data_file("prices.csv"))})
     cursor.execute(CLOSE_PRICES)
