@@ -122,4 +122,7 @@ def move(row: Row) -> str:
     """A move in words: another model, or the same at another provider."""
     if row["kind"] == "cheaper_provider":
         return f"{short_model(row['from_model'])}: {row['from_provider']} → {row['to_provider']}"
-    return f"{short_model(row['from_model'])} → {short_model(row['to_model'])}"
+    return (
+        f"{short_model(row['from_model'])} at {row['from_provider']} → "
+        f"{short_model(row['to_model'])} at {row['to_provider']}"
+    )

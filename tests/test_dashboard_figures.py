@@ -341,5 +341,5 @@ def test_moves_in_words() -> None:
         "from_provider": "together",
         "to_provider": "novita",
     }
-    assert words.move(move) == "Big → Small"
+    assert words.move(move) == "Big at together → Small at novita"
     assert words.move({**move, "kind": "cheaper_provider"}) == "Big: together → novita"

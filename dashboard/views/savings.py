@@ -76,6 +76,7 @@ def frame(rows: list[Row]) -> list[dict[str, Any]]:
     return [
         {
             "Move": words.move(row),
+            "Would do": row["suitable_class"] or "",
             "Difference": dollars(row["difference"]),
             "Now": dollars(row["cost"]),
             "There": dollars(row["cost_after"]),
