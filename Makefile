@@ -21,7 +21,7 @@ run: $(VENV)/run.stamp  ## Install, make the sample ledger if there is none, sta
 	@$(BIN)/hf-ledger serve --practice --port $(PORT)
 
 test: $(VENV)/test.stamp  ## Install what the tests need and run them all
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/test.stamp  ## Format, lint and import contracts
 	@$(BIN)/ruff format --check .
