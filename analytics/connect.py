@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from hf_ledger.analytics.questions import answer
 from hf_ledger.analytics.scope import Scope
+from hf_ledger.ingest.catalogue import chores
 from hf_ledger.ingest.doors.api import keys
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
@@ -34,7 +35,7 @@ NOT_COLLECTED = (
     "nothing is lost; make room or make it writable, then try again."
 )
 
-COMMANDS = ("collect", "ping", *keys.COMMANDS)
+COMMANDS = ("collect", "ping", *keys.COMMANDS, *chores.COMMANDS)
 
 
 class Question(msgspec.Struct, omit_defaults=True):
@@ -154,6 +155,8 @@ def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Tab
             return {"root": str(places.root)}
         case _ if name in keys.COMMANDS:
             return keys.perform(ledger, name, payload)
+        case _ if name in chores.COMMANDS:
+            return chores.perform(ledger, name, payload)
     raise Usage(f"unknown command {name!r}; there are {', '.join(COMMANDS)}.")
 
 

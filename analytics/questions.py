@@ -37,10 +37,15 @@ QUESTIONS: dict[str, str] = {
     "health": "hf_ledger.analytics.health:health",
     "route_prices": "hf_ledger.analytics.route_prices:route_prices",
     "flat": "hf_ledger.analytics.flat:flat",
+    "endpoint_hours": "hf_ledger.analytics.endpoint_hours:endpoint_hours",
+    "months": "hf_ledger.analytics.months:months",
+    "repricing_runs": "hf_ledger.analytics.months:repricing_runs",
 }
 
 #: These look at the whole ledger, so they may be asked without a scope.
-WITHOUT_SCOPE = frozenset({"call", "extent", "health", "matches", "route_prices"})
+WITHOUT_SCOPE = frozenset(
+    {"call", "extent", "health", "matches", "months", "repricing_runs", "route_prices"}
+)
 
 
 class Ask(Protocol):

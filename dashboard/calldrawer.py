@@ -41,6 +41,7 @@ BASES = {
     "free": "Nothing is charged for this call.",
     "endpoint_hours": "A dedicated endpoint is billed by the hour, not by the call.",
     "assumed": "An assumed price.",
+    "contract": "A price or discount agreed on with the provider.",
     "unknown": "No price is known for this provider, model and day; that is not the same as free.",
 }
 

@@ -166,6 +166,7 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
             desk.practice_url = stack.enter_context(practising())
         stack.enter_context(collecting(desk))
         stack.enter_context(owning(desk))
+        stack.enter_context(running_errands(desk))
         lay_out(desk)
         gc.collect()
         gc.freeze()
@@ -187,7 +188,7 @@ def lay_out(desk: Desk) -> None:
     from hf_ledger.dashboard.books import Book, Shelf, book_origins, shelve
 
     def own_version() -> tuple[int, int]:
-        return count_of(desk.own), desk.collected
+        return count_of(desk.own), desk.collected + desk.own.changes
 
     ask = asking(desk.own)
     books = {
@@ -259,6 +260,23 @@ def collecting(desk: Desk) -> Iterator[None]:
         yield
     finally:
         collector.stop()
+
+
+@contextlib.contextmanager
+def running_errands(desk: Desk) -> Iterator[None]:
+    """Refresh prices and poll endpoints where the settings ask for it; nothing by default."""
+    settings = desk.settings
+    if not (settings.refresh_prices or settings.endpoint_namespace):
+        yield
+        return
+    from hf_ledger.ingest.catalogue.daily import Errands
+
+    errands = Errands(desk.own, settings.addresses(), prices=settings.refresh_prices)
+    errands.start()
+    try:
+        yield
+    finally:
+        errands.stop()
 
 
 @contextlib.contextmanager

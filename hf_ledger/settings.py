@@ -6,10 +6,11 @@ read at import time; `Settings.load()` reads once and turns every mistake into o
 
 from __future__ import annotations
 
+import os
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,6 +23,9 @@ from pydantic_settings import (
 
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
+
+if TYPE_CHECKING:
+    from hf_ledger.ingest.catalogue.fetching import Addresses
 
 
 class Target(BaseModel):
@@ -70,6 +74,26 @@ class Settings(BaseSettings):
         description="Providers that bill you and not Hugging Face: your own key is used.",
     )
 
+    refresh_prices: bool = Field(
+        False, description="Look at Hugging Face's price list once a day while the server runs."
+    )
+    endpoint_namespace: str = Field(
+        "", description="User or organisation whose dedicated endpoints are polled for hours."
+    )
+    token_variable: str = Field(
+        "HF_TOKEN", description="Environment variable with the token for polling endpoints."
+    )
+    router_url: str = Field(
+        "https://router.huggingface.co", description="Where the price list is asked for."
+    )
+    hub_url: str = Field(
+        "https://huggingface.co", description="Where providers' ids of models are asked for."
+    )
+    endpoints_url: str = Field(
+        "https://api.endpoints.huggingface.cloud",
+        description="Where the states and prices of dedicated endpoints are asked for.",
+    )
+
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
@@ -90,6 +114,18 @@ class Settings(BaseSettings):
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+    def addresses(self) -> Addresses:
+        """Where prices and endpoints are asked for; the token is read only now, never kept."""
+        from hf_ledger.ingest.catalogue.fetching import Addresses
+
+        return Addresses(
+            router=self.router_url,
+            hub=self.hub_url,
+            endpoints=self.endpoints_url,
+            namespace=self.endpoint_namespace or None,
+            token=os.environ.get(self.token_variable),
+        )
 
     @classmethod
     def load(cls, places: Places | None = None, **given: Any) -> Settings:

@@ -55,6 +55,13 @@ COMMANDS: dict[str, Command] = {
     "model": Command("hf_ledger.cli.model:model", "Size, class and source for model ids."),
     "prices": Command("hf_ledger.cli.prices:app", "The price list and its history."),
     "key": Command("hf_ledger.cli.key:app", "Keys for hosts that post their calls here."),
+    "reprice": Command(
+        "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
+    ),
+    "month": Command("hf_ledger.cli.month:app", "Close months, and what came after the close."),
+    "endpoints": Command(
+        "hf_ledger.cli.endpoints:app", "Hours of dedicated endpoints: billed with calls or without."
+    ),
     "report": Command("hf_ledger.cli.report:app", "Weekly report as HTML and XLSX."),
 }
 

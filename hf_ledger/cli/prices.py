@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,6 +42,87 @@ def history(model: Model, output: Shape = Format.table) -> None:
     rows, listed = known(model)
     order = sorted(rows, key=lambda row: (row["provider"], row["valid_from"], row["kind"]))
     written("history", order, listed, output)
+
+
+@app.command()
+def refresh() -> None:
+    """Ask Hugging Face for today's price list and keep what changed."""
+    from hf_ledger.cli.holder import ledger_of_yours
+    from hf_ledger.ingest.catalogue.fetching import client, fetch_list
+    from hf_ledger.ingest.places import Places
+    from hf_ledger.settings import Settings
+
+    places = Places.default()
+    addresses = Settings.load(places).addresses()
+    now = datetime.now(UTC)
+    with client() as http, ledger_of_yours(places) as session:
+        found = fetch_list(http, addresses, now)
+        done = session.command("prices_keep", **as_params(found))
+        typer.echo(refreshed(done))
+        further(http, addresses, session, now)
+
+
+def further(http: Any, addresses: Any, session: Any, now: datetime) -> None:
+    """Routes, and with a token hardware: the prices stand whether or not these can be had."""
+    from hf_ledger.ingest.catalogue.fetching import fetch_hardware, fetch_routes
+    from hf_ledger.ingest.errors import Incomplete, Unusable
+
+    try:
+        routes = fetch_routes(http, addresses)
+        new = sum(
+            session.command("routes_keep", routes=part, source=addresses.hub, moment=now)["routes"]
+            for part in parts_of(routes)
+        )
+        typer.echo(f"Routes: {len(routes):,} listed, {new:,} new.")
+        if addresses.token:
+            hardware, source, snapshot = fetch_hardware(http, addresses)
+            given = {"source": source, "snapshot": snapshot, "moment": now}
+            kept = session.command("hardware_keep", hardware=hardware, **given)
+            typer.echo(
+                f"Hardware: {len(hardware):,} machines listed, {kept['hardware']:,} changed."
+            )
+    except Unusable as error:
+        raise Incomplete(f"the prices are in, but {error}") from error
+
+
+def parts_of(routes: list[Any]) -> list[list[Any]]:
+    """As many at a time as a request to the owner holds."""
+    return [routes[first : first + 2000] for first in range(0, len(routes), 2000)]
+
+
+def as_params(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__struct_fields__}
+
+
+def refreshed(done: dict[str, Any]) -> str:
+    """What a list brought, in one line of words."""
+    line = (
+        f"Prices: {done['pairs']:,} routes listed, {done['new']:,} new, {done['changed']:,} "
+        f"changed, {done['ended']:,} ended, {done['missing']:,} missing for now, "
+        f"{done['unpriced']:,} without a price"
+    )
+    if done["free"]:
+        line += f", {done['free']:,} marked free"
+    if done["unreadable"]:
+        line += f", {done['unreadable']:,} not readable and left as they were"
+    return f"{line}."
+
+
+@app.command("import")
+def import_contracts(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TOML; docs/prices.md.")],
+) -> None:
+    """Prices agreed on and discounts: they outrank the list, which stays beside them."""
+    from hf_ledger.cli.holder import ledger_of_yours
+    from hf_ledger.ingest.catalogue.contracts import read_contracts
+
+    agreed = read_contracts(file)
+    with ledger_of_yours() as session:
+        done = session.command("prices_agree", **as_params(agreed))
+    typer.echo(
+        f"{done['contracts']:,} agreed prices of {agreed.source} hold for calls from now on; "
+        "for earlier ones: hf-ledger reprice --since DATE."
+    )
 
 
 def holds_on(end: datetime | None, now: datetime) -> bool:

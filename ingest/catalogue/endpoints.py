@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hf_ledger.ingest.catalogue.comparing import naive
 from hf_ledger.ingest.catalogue.hours import work_out_hours
-from hf_ledger.ingest.catalogue.repricing import naive
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 

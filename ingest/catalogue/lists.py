@@ -145,8 +145,9 @@ def routes_of(body: bytes, source: str) -> list[Route]:
         for entry in dicts(model.get("inferenceProviderMapping")):
             told = (model.get("id"), entry.get("provider"), entry.get("providerId"))
             if all(named(each) for each in told):
-                routes.add((*told, task_of(entry.get("task"))))
-    return [Route(*each) for each in sorted(routes, key=str)]
+                model_id, provider, provider_model = map(str, told)
+                routes.add(Route(model_id, provider, provider_model, task_of(entry.get("task"))))
+    return sorted(routes, key=str)
 
 
 def task_of(name: Any) -> str | None:

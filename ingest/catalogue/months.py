@@ -1,4 +1,4 @@
-"""Closing months: the sums of a month are written down, and its calls keep their costs from then on.
+"""Closing months: sums are written down, and the calls keep their costs from then on.
 
 Repricing does not change them any more (it writes corrections), and calls that arrive later are
 counted apart. A closed month stays closed.
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from hf_ledger.ingest.catalogue.repricing import naive
+from hf_ledger.ingest.catalogue.comparing import naive
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 
+from hf_ledger.ingest.catalogue.comparing import naive
 from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList, Route
-from hf_ledger.ingest.catalogue.repricing import naive
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 

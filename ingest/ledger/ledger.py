@@ -96,6 +96,7 @@ class Ledger:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None = None) -> None:
         self.path = path
         self.writing = threading.Lock()
+        self.changes = 0  # grows when prices, costs or months change without a new call
         self._connection = connection
         self._pid = os.getpid()
 
