@@ -121,33 +121,34 @@ def _make_key(path: Path) -> bytes:
 class _Pass:
     """One HMAC-SHA-256 over a canonical form, whose state can be asked for on the way."""
 
-    __slots__ = ("_hash", "_outer", "_room", "blocks")
+    __slots__ = ("_hash", "_outer", "_room", "blocks", "update")
 
     def __init__(self, inner: Any, outer: Any) -> None:
         self._hash = inner
         self._outer = outer
         self._room = BLOCK_BYTES
         self.blocks: list[int] = []
-
-    def update(self, data: bytes) -> None:
-        """Take bytes that no block hash covers."""
-        self._hash.update(data)
+        self.update = inner.update  # takes bytes that no block hash covers
 
     def content(self, data: bytes) -> None:
         """Take bytes of the ask; each full block leaves the state that all up to it led to."""
         if len(data) >= self._room:
             data = self._blocks_of(data)
-        self._hash.update(data)
+        self.update(data)
         self._room -= len(data)
 
     def _blocks_of(self, data: bytes) -> bytes:
         """Take all full blocks and give back what is left."""
-        at, view = 0, memoryview(data)
-        while len(data) - at >= self._room and len(self.blocks) < MOST_BLOCKS:
-            self._hash.update(view[at : at + self._room])
+        at, view, update, digest = 0, memoryview(data), self.update, self._hash.digest
+        states = []
+        for _ in range(
+            min((len(data) - self._room) // BLOCK_BYTES + 1, MOST_BLOCKS - len(self.blocks))
+        ):
+            update(view[at : at + self._room])
             at += self._room
             self._room = BLOCK_BYTES
-            self.blocks.append(int.from_bytes(self._hash.digest()[:8], "big", signed=True))
+            states.append(digest())
+        self.blocks += [int.from_bytes(state[:8], "big", signed=True) for state in states]
         return data[at:]
 
     def hex128(self) -> str:
@@ -157,14 +158,25 @@ class _Pass:
         return str(outer.hexdigest()[:32])
 
 
+def json_of(body: bytes | None, content_type: str) -> Any:
+    """The request's JSON, None where there is none; never raises on any body."""
+    if not body or _is_binary(content_type, body):
+        return None
+    return raw.decode(_JSON, body)
+
+
 def fingerprint(call: Call, body: bytes | None, content_type: str, key: HashKey | None) -> None:
     """Set hashes, block hashes, shape and characters of the call from its request body, in place.
 
     Without a key there are no hashes; without a body there is nothing. Never raises on any body.
     """
+    describe(call, body, json_of(body, content_type), key)
+
+
+def describe(call: Call, body: bytes | None, asked: Any, key: HashKey | None) -> None:
+    """As `fingerprint`, of a body whose JSON has been read already."""
     if not body:
         return
-    asked = None if _is_binary(content_type, body) else raw.decode(_JSON, body)
     if isinstance(asked, dict):
         _count(call, asked)
     if key is None:
@@ -200,7 +212,8 @@ def _hash(call: Call, asked: dict[str, Any], mac: _Pass) -> None:
         call.template_hash = mac.hex128()
     mac.content(content)
     call.prefix = mac.blocks or None
-    mac.update(parameters)
+    if parameters:
+        mac.update(parameters)
 
 
 def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
@@ -210,27 +223,32 @@ def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     in which a model reads: what several calls share from the start stands at the start.
     """
     system, messages = _messages(asked)
-    template = [_field(name, asked[name]) for name in TEMPLATE if asked.get(name)]
+    named = asked.keys()
+    template, content = b"", b""
+    if not named.isdisjoint(TEMPLATE):
+        template = b"".join([_field(name, asked[name]) for name in TEMPLATE if asked.get(name)])
     if system:
-        template.append(_field("system messages", system))
-    content = [_field("messages", messages)] if messages else []
-    if not asked.keys().isdisjoint(CONTENT):
-        content += [_field(name, asked[name]) for name in CONTENT if asked.get(name) is not None]
-    return b"".join(template), b"".join(content), _parameters(asked)
+        template += _field("system messages", system)
+    if messages:
+        content = _field("messages", messages)
+    if not named.isdisjoint(CONTENT):
+        given = [name for name in CONTENT if asked.get(name) is not None]
+        content += b"".join([_field(name, asked[name]) for name in given])
+    return template, content, _parameters(asked)
 
 
 def _field(name: str, value: Any) -> bytes:
-    return b"%s\x1f%s\x1e" % (name.encode("utf-8", "replace"), _encode(value))
+    return b"%b\x1f%b\x1e" % (name.encode("utf-8", "replace"), _encode(value))
 
 
 def _parameters(asked: dict[str, Any]) -> bytes:
     """Everything else, without nulls and empty values: clients differ in what they leave out."""
     left = {}
-    for name, value in asked.items():
-        if name not in _WRITTEN:
-            kept = _without_nulls(value) if isinstance(value, dict) else value
-            if kept or isinstance(kept, int | float):  # zero and false are said, empty is not
-                left[name] = kept
+    for name in asked.keys() - _WRITTEN:
+        value = asked[name]
+        kept = _without_nulls(value) if isinstance(value, dict) else value
+        if kept or isinstance(kept, int | float):  # zero and false are said, empty is not
+            left[name] = kept
     return _field("parameters", left) if left else b""
 
 
@@ -271,6 +289,10 @@ _ASKED = frozenset({"system", "instructions", "messages", *CONTENT})
 
 def _add_strings(found: list[str], value: Any) -> None:
     """Strings inside lists and objects, leaving out roles, types and the like."""
+    if isinstance(value, str):  # nearly all are
+        if media.kind_of_text(value) == "text":
+            found.append(value)
+        return
     waiting = [value]
     while waiting:
         each = waiting.pop()

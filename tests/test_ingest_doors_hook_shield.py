@@ -27,10 +27,13 @@ from hf_ledger.ingest.wire.reply import ReplyReader
 #: Every part that a call passes through: where its name is looked up, and the name.
 PARTS: list[tuple[Any, str]] = [
     (Watch, "sees"),
+    (Watch, "way"),
     (hook_module, "body_of"),
-    (hook_module, "read_request"),
+    (hook_module, "read_call"),
     (hook_module, "uuid7"),
-    (hook_module, "fingerprint"),
+    (hook_module, "describe"),
+    (hook_module, "json_of"),
+    (hook_module, "wanted"),
     (hook_module, "Flight"),
     (Labels, "write_on"),
     (Retries, "number"),
@@ -118,7 +121,7 @@ def test_failures_are_counted_and_reported(
 ) -> None:
     with recording(server):
         httpx2.post(f"{server.v1}/chat/completions", json=chat())
-        monkeypatch.setattr(hook_module, "read_request", broken)
+        monkeypatch.setattr(hook_module, "read_call", broken)
         for _ in range(3):
             httpx2.post(f"{server.v1}/chat/completions", json=chat())
         monkeypatch.undo()
@@ -130,7 +133,7 @@ def test_the_first_failure_is_logged_without_its_message(
     server: Practice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with recording(server), caplog.at_level(logging.WARNING, "hf_ledger"):
-        monkeypatch.setattr(hook_module, "read_request", broken)
+        monkeypatch.setattr(hook_module, "read_call", broken)
         for _ in range(3):
             httpx2.post(f"{server.v1}/chat/completions", json=chat())
         monkeypatch.undo()

@@ -118,8 +118,21 @@ _MULTIPART_MODEL = re.compile(
 _WINDOW = 65536
 
 
-def form_of(body: bytes | None, content_type: str) -> Form:
-    """What the body tells; an empty form for a body that was not kept."""
+#: Beside messages these say something more; a request without them is a plain chat.
+_BESIDE_MESSAGES = frozenset(Body.__struct_fields__) - {"model", "stream", "messages"}
+
+
+def form_of(body: bytes | None, content_type: str, asked: object = None) -> Form:
+    """What the body tells; an empty form for a body that was not kept.
+
+    `asked` is the body's JSON where it has been read already: a chat needs no second reading.
+    """
+    if (
+        isinstance(asked, dict)
+        and "messages" in asked
+        and asked.keys().isdisjoint(_BESIDE_MESSAGES)
+    ):
+        return _chat_form(asked)
     if not body:
         return Form(kind=media.kind_of_type(content_type))
     if body[:1] != b"{":
@@ -130,6 +143,16 @@ def form_of(body: bytes | None, content_type: str) -> Form:
             return Form(model=_multipart_model(body))
     fields = raw.decode(_BODY, body)
     return _json_form(fields) if fields is not None else Form()
+
+
+def _chat_form(asked: dict[str, object]) -> Form:
+    model = asked.get("model")
+    return Form(
+        model=model if isinstance(model, str) and model else None,
+        stream=asked.get("stream") is True,
+        task="chat-completion",
+        kind="text",
+    )
 
 
 def _multipart_model(body: bytes) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 
 from hf_ledger.ingest.call import Call
@@ -12,6 +12,40 @@ from hf_ledger.ingest.wire.usage import header_count
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,30})?([eE]-?\d{1,2})?", re.ASCII)
 _PROVIDER_IDS = ("inference-id", "x-inference-id", "x-fal-request-id")
 _LONGEST = 300
+
+
+def names(*lower: str) -> dict[bytes, str]:
+    """Names of headers as they stand on the wire, for `wanted`."""
+    return {name.encode(): name for name in lower}
+
+
+#: All that readers want of a reply's headers.
+READ = names(
+    "content-type",
+    "content-encoding",
+    "x-inference-provider",
+    *_PROVIDER_IDS,
+    "x-request-id",
+    "x-compute-type",
+    "x-compute-time",
+    "x-total-time",
+    "x-compute-characters",
+    "x-compute-audio-length",
+    "x-compute-tokens",
+    "x-prompt-tokens",
+    "x-generated-tokens",
+    "x-fal-billable-units",
+)
+
+
+def wanted(headers: Iterable[tuple[bytes, bytes]], read: Mapping[bytes, str]) -> dict[str, str]:
+    """Those headers that are read, by lower-case name."""
+    found = {}
+    for key, value in headers:
+        name = read.get(key.lower())
+        if name is not None:
+            found[name] = value.decode("latin-1")
+    return found
 
 
 def set_header_facts(call: Call, headers: Mapping[str, str]) -> None:
@@ -69,7 +103,7 @@ def positive(stated: str | None) -> float | None:
     """A header's number, zero included; None for `-1`, nonsense or no header."""
     if not stated or not _NUMBER.fullmatch(stated.strip()):
         return None
-    return float(stated)
+    return float(stated.strip())
 
 
 def _decimal(stated: str) -> str | None:

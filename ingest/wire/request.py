@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -34,22 +35,12 @@ _FILES = frozenset({"resolve", "raw"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """Where a request goes."""
+class Way:
+    """A call as far as its address alone tells; it is the same for each call that goes there."""
 
     kind: str  # as hosts.known_host names it, or "proxy"
-    host: str
-    segments: tuple[str, ...]
-
-    @property
-    def host_kind(self) -> HostKind:
-        return "legacy" if self.kind == "proxy" else cast(HostKind, self.kind)
-
-    @property
-    def place(self) -> Place:
-        if self.kind == "proxy":
-            return place_of("router", self.segments, None)
-        return place_of(self.kind, self.segments, hosts.provider_of_host(self.host))
+    place: Place
+    start: Asked  # copied for each call
 
 
 def read_request(
@@ -66,6 +57,14 @@ def read_request(
     `headers` have lower-case names; `body` is None where it was not kept. The call has no id, no
     time and no outcome yet. Never raises on any input.
     """
+    way = way_of(method, url, settings)
+    if not isinstance(way, Way):
+        return way
+    return read_call(way, headers, body, settings, routes=routes)
+
+
+def way_of(method: str, url: str, settings: WireSettings) -> Way | Aside | None:
+    """What method and address tell: worth remembering, programs call few addresses."""
     try:
         split = urlsplit(url)
     except ValueError:
@@ -78,12 +77,26 @@ def read_request(
     if segments[:2] == _PROXY and kind == "hub":
         kind, segments = "proxy", segments[2:]
     aside = _aside(method.upper(), kind, segments, split.query)
-    if aside is not None:
-        return Aside(aside)
-    call = _call(_Target(kind, host, segments), headers, body)
-    _set_task(call, routes)
-    call.payer = _payer(call, settings)
-    return call
+    return _way(kind, host, segments) if aside is None else Aside(aside)
+
+
+def _way(kind: str, host: str, segments: tuple[str, ...]) -> Way:
+    if kind == "proxy":
+        place = place_of("router", segments, None)
+    else:
+        place = place_of(kind, segments, hosts.provider_of_host(host))
+    start = Asked(
+        call_id="",
+        ts=0,
+        host_kind="legacy" if kind == "proxy" else cast(HostKind, kind),
+        provider=place.provider,
+        routing="explicit" if place.provider is not None and kind != "provider" else None,
+        endpoint=host if kind in ("endpoint", "self_hosted") else None,
+        stream=segments[-1:] == ("generate_stream",),
+        task=place.task,
+        task_from="path" if place.task else None,
+    )
+    return Way(kind, place, start)
 
 
 def _openai_host(method: str, segments: tuple[str, ...], settings: WireSettings) -> str | None:
@@ -119,25 +132,29 @@ def _hub_aside(method: str, segments: tuple[str, ...], query: str) -> AsideReaso
     return "mapping" if method == "GET" and segments[1:2] == ("models",) and told else "hub_api"
 
 
-def _call(target: _Target, headers: Mapping[str, str], body: bytes | None) -> Asked:
-    place = target.place
-    form = form_of(body, headers.get("content-type", "").lower())
-    call = Asked(
-        call_id="",
-        ts=0,
-        host_kind=target.host_kind,
-        provider=place.provider,
-        endpoint=target.host if target.kind in ("endpoint", "self_hosted") else None,
-        stream=form.stream or target.segments[-1:] == ("generate_stream",),
-        form=form.kind,
-        bill_to=_label(headers.get("x-hf-bill-to")),
-        session_id=_label(headers.get("x-hf-session-id")),
-        request_id=_label(headers.get("x-amzn-trace-id")),
-    )
-    _set_models(call, target, _label(form.model))
-    told = form.task or _task_of_wanted(headers.get("accept", ""), form.kind)
-    task, told_by = (place.task, "path") if place.task else (told, "form")
-    call.task, call.task_from = task, told_by if task else None
+def read_call(
+    way: Way,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    settings: WireSettings,
+    *,
+    asked: object = None,
+    routes: Routes | None = None,
+) -> Asked:
+    """The call that goes this way; `asked` is the body's JSON where the caller has read it."""
+    call: Asked = copy(way.start)
+    form = form_of(body, headers.get("content-type", "").lower(), asked)
+    call.form = form.kind
+    call.stream = call.stream or form.stream
+    call.bill_to = _label(headers.get("x-hf-bill-to"))
+    call.session_id = _label(headers.get("x-hf-session-id"))
+    call.request_id = _label(headers.get("x-amzn-trace-id"))
+    _set_models(call, way, _label(form.model))
+    if call.task is None:
+        call.task = form.task or _task_of_wanted(headers.get("accept", ""), form.kind)
+        call.task_from = "form" if call.task else None
+    _set_task(call, routes)
+    call.payer = _payer(call, settings)
     return call
 
 
@@ -151,16 +168,14 @@ def _label(value: str | None) -> str | None:
     return value[:_LONGEST_NAME] if value else None
 
 
-def _set_models(call: Asked, target: _Target, named: str | None) -> None:
+def _set_models(call: Asked, way: Way, named: str | None) -> None:
     """Which model was asked for, and under which name on the wire; never a guess."""
-    place = target.place
-    if place.provider is not None and target.kind != "provider":
-        call.routing = "explicit"
+    place = way.place
     if place.model is not None:
         call.requested_model, call.provider_model = place.model, place.provider_model
     elif place.provider == "hf-inference":
         call.requested_model = call.provider_model = named
-    elif place.provider is None and target.kind == "router":
+    elif place.provider is None and way.kind == "router":
         _set_routed_model(call, named)
     else:
         call.provider_model = place.provider_model or named
@@ -188,9 +203,8 @@ def _set_routed_model(call: Asked, named: str | None) -> None:
 
 def _set_task(call: Asked, routes: Routes | None) -> None:
     """What a look-up taught: the model behind a provider's own name, and its task."""
-    if routes is not None:
-        learned = routes.model_of(call.provider, call.provider_model)
-        call.requested_model = call.requested_model or learned
+    if routes is not None and call.requested_model is None:
+        call.requested_model = routes.model_of(call.provider, call.provider_model)
     if call.task is None:
         learned = routes.task_of(call.provider, call.provider_model) if routes else None
         call.task = learned or _ONLY_TASK.get(call.provider or "")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hf_ledger.ingest.call import Call, ErrorKind
 from hf_ledger.ingest.doors.hook.decoding import Decode, decoder
 from hf_ledger.ingest.wire.exchange import Ending
+from hf_ledger.ingest.wire.headers import READ as REPLY_HEADERS
+from hf_ledger.ingest.wire.headers import names, wanted
 from hf_ledger.ingest.wire.mapping import read_mapping
 from hf_ledger.ingest.wire.reply import ReplyReader, fail
 
@@ -23,7 +25,11 @@ LOOK_UP_CAP = 8 << 20
 PIECES_AT_ONCE = 15
 SHORT_PIECE, LONG_PIECE = 16, 4096
 
+READ = {**REPLY_HEADERS, **names(CALL_ID_HEADER, PRACTICE_HEADER)}
+
 Tee = Any  # the class that wraps a reply's stream, made for each client library
+
+Sent = tuple[str | None, str, bytes | None]  # operation, address, body
 
 TIMEOUTS = frozenset({"TimeoutException", "TimeoutError"})
 GIVEN_UP = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit"})
@@ -53,10 +59,7 @@ class Trip:
 
     def answered(self, response: Reply, tee: Tee) -> bool:
         """The head of the reply is here: watch its body, or read one that is here already."""
-        headers = {
-            key.lower().decode("latin-1"): value.decode("latin-1")
-            for key, value in response.headers.raw
-        }
+        headers = wanted(response.headers.raw, READ)
         if not self.wants(response.status_code, headers):
             return True
         if response.is_closed:
@@ -86,10 +89,10 @@ class Trip:
 class Flight(Trip):
     """A call between its request and its end; the end is claimed once, whoever comes first."""
 
-    def __init__(self, hook: Hook, call: Call, key: int, netloc: bytes) -> None:
+    def __init__(self, hook: Hook, call: Call, sent: Sent, netloc: bytes) -> None:
         self.hook = hook
         self.call = call
-        self.key = key
+        self.sent = sent
         self.netloc = netloc
         self.marked = False
         self.waiting: list[bytes] = []

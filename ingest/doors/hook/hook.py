@@ -10,28 +10,26 @@ from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from hf_ledger.ingest.call import Call, Noticed, OpenCall, RouteSeen
+from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen
 from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
 from hf_ledger.ingest.doors.hook.retries import Retries
 from hf_ledger.ingest.doors.hook.shield import Shield
-from hf_ledger.ingest.fingerprint import HashKey, fingerprint
+from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
 from hf_ledger.ingest.spool.segments import Segments
-from hf_ledger.ingest.wire.exchange import Aside, WireSettings
+from hf_ledger.ingest.wire.exchange import WireSettings
+from hf_ledger.ingest.wire.headers import names, wanted
 from hf_ledger.ingest.wire.mapping import Routes
-from hf_ledger.ingest.wire.request import read_request
+from hf_ledger.ingest.wire.request import Way, read_call
 
 #: A call that runs longer leaves a start mark, so that a killed process doesn't hide it.
 MARK_AFTER_NS = 1_000_000_000
 
 
 #: All that readers want of a request's headers; the token is not among them.
-READ = {
-    name.encode(): name
-    for name in ("accept", "content-type", "x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id")
-}
+READ = names("accept", "content-type", "x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id")
 
 
 class Hook:
@@ -87,36 +85,32 @@ class Hook:
             # Not before: a thread that waits for nothing disturbs programs that fork.
             self._beats = True
             self.segments.every_beat(self.beat)
-        address, body = str(url), body_of(request)
-        headers = {
-            READ[name]: value.decode("latin-1")
-            for key, value in request.headers.raw
-            if (name := key.lower()) in READ
-        }
-        found = read_request(
-            request.method, address, headers, body, self.watch.settings, routes=self.routes
-        )
-        if found is None:
+        address = str(url)
+        way = self.watch.way(request.method, address)
+        if isinstance(way, Way):
+            return self._depart(request, way, address)
+        if way is None:
             return None
-        if isinstance(found, Aside):
-            self.count(found.reason)
-            return LookUp(self, address) if found.reason == "mapping" else None
-        return self._depart(found, url.netloc, address, body, headers.get("content-type"))
+        self.count(way.reason)
+        return LookUp(self, address) if way.reason == "mapping" else None
 
-    def _depart(
-        self, call: Call, netloc: bytes, address: str, body: bytes | None, content_type: str | None
-    ) -> Flight:
+    def _depart(self, request: Any, way: Way, address: str) -> Flight:
+        headers, body = wanted(request.headers.raw, READ), body_of(request)
+        content_type = headers.get("content-type", "")
+        asked = json_of(body, content_type)
+        call = read_call(way, headers, body, self.watch.settings, asked=asked, routes=self.routes)
         now = time_ns()
         call.call_id, call.ts = uuid7(now), now // 1000
         labels = current.get()
         (self.labels if labels is NONE else labels.over(self.labels)).write_on(call)
+        netloc = request.url.netloc
         if netloc in self._practice:
             call.origin = "practice"
-        fingerprint(call, body, content_type or "", self.key or self._load_key())
-        key = hash((call.operation_id, address, body))
+        describe(call, body, asked, self.key or self._load_key())
+        sent = (call.operation_id, address, body)
         if self.retries:
-            self.retries.number(call, key)
-        flight = Flight(self, call, key, netloc)
+            self.retries.number(call, hash(sent))
+        flight = Flight(self, call, sent, netloc)
         self.open[call.call_id] = flight
         return flight
 
@@ -143,7 +137,7 @@ class Hook:
         """Write the line of an ended flight."""
         call = flight.call
         if call.outcome == "error":
-            self.retries.failed(call, flight.key)
+            self.retries.failed(call, hash(flight.sent))
         self.segments.write(call)
 
     def stand_back(self, flight: Flight) -> None:

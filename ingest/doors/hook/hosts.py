@@ -9,15 +9,16 @@ from urllib.parse import urlsplit
 
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
-from hf_ledger.ingest.wire.exchange import WireSettings
+from hf_ledger.ingest.wire.exchange import Aside, WireSettings
 from hf_ledger.ingest.wire.hosts import known_host, without_port
+from hf_ledger.ingest.wire.request import Way, way_of
 
 KINDS = ("self_hosted", "router", "endpoint", "provider", "legacy", "hub")
 
 #: Variables of Hugging Face's own client that name another host → what it is then.
 CLIENT_VARIABLES = {"HF_ENDPOINT": "hub", "HF_INFERENCE_ENDPOINT": "legacy"}
 
-REMEMBERED = 4096
+REMEMBERED = 1024
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -38,11 +39,24 @@ class Watch:
         self.settings = settings
         self._with_port = {bare(host) for host in settings.extra_hosts}
         self._known: dict[str | bytes, bool] = {}
+        self._ways: dict[tuple[str, str], Way | Aside | None] = {}
 
     def sees(self, url: Url) -> bool:
         host = url.host
         known = self._known.get(host)
         return self._look(host, url) if known is None else known
+
+    def way(self, method: str, address: str) -> Way | Aside | None:
+        """What method and address tell of a request; each is read once."""
+        key = (method, address)
+        way = self._ways.get(key)
+        return self._read(key) if way is None else way
+
+    def _read(self, key: tuple[str, str]) -> Way | Aside | None:
+        if len(self._ways) >= REMEMBERED:
+            self._ways.clear()
+        way = self._ways[key] = way_of(*key, self.settings)
+        return way
 
     def _look(self, host: str, url: Url) -> bool:
         if host not in self._with_port:
