@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,11 +152,13 @@ def spool_waiting(ledger: Ledger, places: Places) -> int:
     """Bytes in segments behind what the collector has taken."""
     with closing(ledger.cursor()) as cursor:
         taken = dict(cursor.execute(TAKEN).fetchall())
-    try:
-        files = [each for each in os.scandir(places.spool) if each.name.endswith(".ndjson")]
-        return sum(max(each.stat().st_size - taken.get(each.name, 0), 0) for each in files)
-    except FileNotFoundError:
-        return 0
+    waiting = 0
+    # What can't be looked at is no reason to refuse: writing says what is wrong.
+    with suppress(OSError), os.scandir(places.spool) as files:
+        for each in files:
+            if each.name.endswith(".ndjson"):
+                waiting += max(each.stat().st_size - taken.get(each.name, 0), 0)
+    return waiting
 
 
 def _live(found: Iterable[Call]) -> list[Call]:
