@@ -33,6 +33,20 @@ reply = client.chat.completions.create(
 print(reply.choices[0].message.content)
 """
 
+PRACTICE = """\
+import hf_ledger; hf_ledger.record(app="search", team="search", hosts=["{host}=router"])
+
+from openai import OpenAI
+
+# Practice server, no model runs: any key will do, and nothing leaves this machine.
+client = OpenAI(base_url="{url}/v1", api_key="practice")
+reply = client.chat.completions.create(
+    model="meta-llama/Llama-3.1-8B-Instruct:novita",
+    messages=[{{"role": "user", "content": "Say hello."}}],
+)
+print(reply.choices[0].message.content)
+"""
+
 WRAPPER = """\
 hf-ledger record --app search --team search -- python your_program.py
 """
@@ -44,6 +58,14 @@ SNIPPETS = {
     "openai": (OPENAI, "python"),
     "A program you can't change": (WRAPPER, "bash"),
 }
+
+
+def snippets(practice_url: str | None) -> dict[str, tuple[str, str]]:
+    """Title → text and language; one without token or network where the practice server runs."""
+    if practice_url is None:
+        return SNIPPETS
+    practice = PRACTICE.format(url=practice_url, host=practice_url.removeprefix("http://"))
+    return {**SNIPPETS, "Without a token": (practice, "python")}
 
 
 def install(checkout: str | None) -> str:

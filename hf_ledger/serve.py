@@ -301,5 +301,11 @@ def welcome(desk: Desk) -> str:
     """What the terminal shows: the address, and the three lines that connect a program."""
     from hf_ledger.dashboard.connecting import lines
 
-    shown = "\n".join(f"  {line}" for line in lines(checkout()))
-    return f"\nhf-ledger is at {desk.address}\n\nConnect a program:\n{shown}\n\nStop with Ctrl-C."
+    parts = [
+        f"\nhf-ledger is at {desk.address}",
+        "Connect a program:\n" + "\n".join(f"  {line}" for line in lines(checkout())),
+        "Stop with Ctrl-C.",
+    ]
+    if desk.practice_url:
+        parts.insert(1, f"Practice server, no model runs: {desk.practice_url}/v1")
+    return "\n\n".join(parts)

@@ -130,3 +130,22 @@ def test_an_open_overview_shows_a_new_call_by_itself(
         expect(
             page.get_by_text("price unknown").first.or_(page.get_by_text("$").first)
         ).to_be_visible()
+
+
+def test_a_practice_call_is_told_and_is_not_the_first_call(
+    chrome: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    places = Places(tmp_path_factory.mktemp("practising") / "ledger")
+    with serving(places, "--practice") as started, tab(chrome) as page:
+        page.goto(f"{started.url}/connect")
+        settled(page)
+        page.get_by_role("tab", name="Without a token").click()
+        code = page.get_by_test_id("stCode").filter(has_text="Practice server, no model runs")
+        found = re.search(r"http://(127\.0\.0\.1:\d+)/v1", code.inner_text())
+        assert found
+        call(started, found[1])
+        expect(
+            page.get_by_text(re.compile(r"First practice call received \d+ s ago"))
+        ).to_be_visible()
+        expect(page.get_by_text("Waiting for the first call")).to_be_visible()
+        expect(page.get_by_text("Practice server, no model ran").first).to_be_visible()

@@ -17,18 +17,30 @@ LOOK_SECONDS = 1.0
 
 
 @st.fragment(run_every=LOOK_SECONDS)
-def waiting(book: Book) -> None:
-    """Say what has come since this page was opened; before that, that it waits."""
+def waiting(books: dict[str, Book]) -> None:
+    """Say what has come since this page was opened; before that, that it waits.
+
+    A practice call is said to be one, and never stands in for the first call of one's own.
+    """
+    if received(books["yours"], "call"):
+        return
+    st.info(
+        "Waiting for the first call … run your program, and it shows here by itself.",
+        icon=":material/hourglass_top:",
+    )
+    if "practice" in books and received(books["practice"], "practice call"):
+        st.caption(books["practice"].banner or "")
+
+
+def received(book: Book, kind: str) -> bool:
+    """Tell the latest call of a book; False where it has none."""
     calls, _, last = loaders.extent(book)
     if not calls or last is None:
-        st.info(
-            "Waiting for the first call … run your program, and it shows here by itself.",
-            icon=":material/hourglass_top:",
-        )
-        return
-    first = "First call" if calls == 1 else "Latest call"
+        return False
+    first = f"First {kind}" if calls == 1 else f"Latest {kind}"
     st.success(f"{first} received {since(last)}: {latest(book)}.", icon=":material/check_circle:")
-    st.caption(f"{counted(calls, 'call')} in this ledger")
+    st.caption(f"{counted(calls, kind)} in this ledger")
+    return True
 
 
 def since(at: datetime) -> str:
@@ -52,8 +64,7 @@ st.caption(
     "Recording takes three lines. It keeps no prompt, no answer and no token, and whatever goes "
     "wrong inside it, your call goes on."
 )
-book = shelf().books.get("yours")
-if book is None:
+if "yours" not in shelf().books:
     st.warning("No ledger is open. Start the dashboard with hf-ledger serve.")
     st.stop()
 
@@ -66,13 +77,12 @@ with st.container(border=True):
     st.code(nothing, language="bash")
     st.caption("3 · At the start of your program, with names of your own")
     st.code(record, language="python")
-waiting(book)
+waiting(shelf().books)
 
 with st.container(border=True):
     st.subheader("With what you use", anchor=False)
-    for tab, (text, language) in zip(
-        st.tabs(list(connecting.SNIPPETS)), connecting.SNIPPETS.values(), strict=True
-    ):
+    snippets = connecting.snippets(shelf().practice_url)
+    for tab, (text, language) in zip(st.tabs(list(snippets)), snippets.values(), strict=True):
         tab.code(text, language=language)
     st.caption("Is it on, which clients does it cover, where do calls go, what was not counted?")
     st.code(connecting.DOCTOR, language="bash")
