@@ -365,3 +365,28 @@ def test_deepinfra_states_its_price() -> None:
 def test_header_counts(value: str, count: int | None) -> None:
     assert header_count({"n": value}, "n") == count
     assert header_count({}, "n") is None
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            name: st.integers(0, 10**6)
+            for name in (
+                "prompt_tokens",
+                "input_tokens",
+                "completion_tokens",
+                "cached_tokens",
+                "cache_read_input_tokens",
+            )
+        }
+        | {
+            name: st.fixed_dictionaries({"cached_tokens": st.integers(0, 999)})
+            for name in ("prompt_tokens_details", "input_tokens_details")
+        },
+    )
+)
+def test_one_broken_count_leaves_the_others_as_they_are(usage: dict[str, Any]) -> None:
+    whole, broken = stated(usage), stated({**usage, "reasoning_tokens": "many"})
+    assert counts(broken) == counts(whole)
+    assert broken.tokens_source == whole.tokens_source

@@ -8,6 +8,7 @@ import msgspec
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire import raw, tasks
+from hf_ledger.ingest.wire.errors import is_error
 from hf_ledger.ingest.wire.events import EVENT, Event, Events, payloads
 from hf_ledger.ingest.wire.exchange import Asked
 from hf_ledger.ingest.wire.raw import NOTHING, Raw
@@ -33,6 +34,8 @@ class Reply(msgspec.Struct, gc=False):
     duration: Raw = NOTHING
     tokens_evaluated: Raw = NOTHING
     tokens_predicted: Raw = NOTHING
+    error: Raw = NOTHING
+    type: Raw = NOTHING
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -44,18 +47,22 @@ _REPLY = msgspec.json.Decoder(Reply)
 _META = msgspec.json.Decoder(_Meta)
 
 
-def read_body(call: Call, body: bytes, whole: bool) -> None:
-    """Take over what a JSON reply says; of a body that was too long to keep, only its usage."""
+def read_body(call: Call, body: bytes, whole: bool) -> bool:
+    """Take over what a JSON reply says; of a body that was too long to keep, only its usage.
+
+    Gives whether it is an error all the same, whatever its status said.
+    """
     if not whole:
         found = _USAGE.findall(body)
         set_usage(call, Raw(found[-1]) if found else NOTHING)
-        return
+        return False
     _read_task(call, body)
     reply = raw.decode(_REPLY, body)
-    if reply is not None:
-        _read_reply(call, reply)
-    else:
+    if reply is None:
         _read_list(call, body)
+        return False
+    _read_reply(call, reply)
+    return is_error(reply.error, reply.type)
 
 
 def _read_task(call: Call, body: bytes) -> None:
@@ -71,9 +78,12 @@ def _read_task(call: Call, body: bytes) -> None:
 
 def _read_reply(call: Call, reply: Reply) -> None:
     set_usage(call, reply.usage)
-    _read_meta(call, reply.meta)
-    set_detail_tokens(call, reply.details)
-    _read_native_counts(call, reply.tokens_evaluated, reply.tokens_predicted)
+    if reply.meta:
+        _read_meta(call, reply.meta)
+    if reply.details:
+        set_detail_tokens(call, reply.details)
+    if reply.tokens_predicted:
+        _read_native_counts(call, reply.tokens_evaluated, reply.tokens_predicted)
     set_reply_model(call, reply.model)
     set_reply_id(call, reply.id or reply.request_id)
     if call.task in _IMAGE_TASKS:

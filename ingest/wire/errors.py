@@ -116,12 +116,9 @@ def kind_of_body(body: bytes) -> ErrorKind | None:
     return (_kind_of_fields(found) if found is not None else None) or _kind_of_words(body)
 
 
-def error_in(body: bytes | Raw) -> bool:
-    """Whether a reply with a good status carries an error all the same."""
-    found = raw.decode(_BODY, body)
-    if found is None:
-        return False
-    return raw.stated(found.error) or raw.text(found.type) in ("error", "response.failed")
+def is_error(error: Raw, kind: Raw) -> bool:
+    """Whether a reply's `error` and `type` say that it failed, whatever its status."""
+    return raw.stated(error) or raw.text(kind) in ("error", "response.failed")
 
 
 def _kind_of_fields(found: ErrorBody) -> ErrorKind | None:

@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from hf_ledger.ingest.wire import raw
+from hf_ledger.ingest.wire.errors import is_error
 from hf_ledger.ingest.wire.raw import NOTHING, Raw
 
 #: A line longer than this (a picture inside an event) keeps its head and its end only.
@@ -181,7 +182,7 @@ def _is_error(data: bytes) -> bool:
     event = raw.decode(EVENT, data)
     if event is None:
         return False
-    return raw.stated(event.error) or raw.text(event.type) in ("error", "response.failed")
+    return is_error(event.error, event.type)
 
 
 def payloads(lines: bytes) -> list[bytes]:

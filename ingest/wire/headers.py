@@ -19,6 +19,16 @@ def names(*lower: str) -> dict[bytes, str]:
     return {name.encode(): name for name in lower}
 
 
+_COMPUTED = frozenset(
+    {
+        "x-compute-type",
+        "x-compute-time",
+        "x-compute-characters",
+        "x-compute-audio-length",
+        "x-fal-billable-units",
+    }
+)
+
 #: All that readers want of a reply's headers.
 READ = names(
     "content-type",
@@ -51,7 +61,15 @@ def wanted(headers: Iterable[tuple[bytes, bytes]], read: Mapping[bytes, str]) ->
 def set_header_facts(call: Call, headers: Mapping[str, str]) -> None:
     """Take over what lower-case reply headers state about the call."""
     _set_identity(call, headers)
-    _set_compute(call, headers)
+    if not headers.keys().isdisjoint(_COMPUTED):
+        _set_compute(call, headers)
+
+
+def _set_compute(call: Call, headers: Mapping[str, str]) -> None:
+    kind = headers.get("x-compute-type")
+    call.cached_reply = kind == "cache"
+    call.compute_type = kind[:_LONGEST] if kind else None
+    call.compute_seconds = compute_seconds(headers)
     characters = header_count(headers, "x-compute-characters")
     call.input_chars = call.input_chars if characters is None else characters
     seconds = positive(headers.get("x-compute-audio-length"))
@@ -65,20 +83,13 @@ def _set_identity(call: Call, headers: Mapping[str, str]) -> None:
     served_by = headers.get("x-inference-provider")
     if served_by and call.host_kind in ("router", "legacy"):
         call.provider = served_by[:_LONGEST]
-    ids = [headers[name][:_LONGEST] for name in _PROVIDER_IDS if headers.get(name)]
     request_id = headers.get("x-request-id")
+    ids = [headers[name][:_LONGEST] for name in _PROVIDER_IDS if headers.get(name)]
     if request_id:
         call.request_id = request_id[:_LONGEST]
     elif ids:
         call.request_id = ids.pop(0)
     call.provider_request_id = ids[0] if ids else call.provider_request_id
-
-
-def _set_compute(call: Call, headers: Mapping[str, str]) -> None:
-    kind = headers.get("x-compute-type")
-    call.cached_reply = kind == "cache"
-    call.compute_type = kind[:_LONGEST] if kind else None
-    call.compute_seconds = compute_seconds(headers)
 
 
 def compute_seconds(headers: Mapping[str, str]) -> float | None:

@@ -27,8 +27,9 @@ _LONE_SURROGATE = re.compile(
 _NUMERIC = frozenset(bytes([digit]) for digit in b"-0123456789")
 
 _ANY = msgspec.json.Decoder()
+_TEXT = msgspec.json.Decoder(str)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T | None:
@@ -58,7 +59,7 @@ def items(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
 
 def fields(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     """The members of a JSON object, undecoded; empty for anything else."""
-    return decode(_FIELDS, raw) or {}
+    return decode(FIELDS, raw) or {}
 
 
 def start(raw: bytes | msgspec.Raw) -> bytes:
@@ -68,16 +69,15 @@ def start(raw: bytes | msgspec.Raw) -> bytes:
 
 def stated(raw: msgspec.Raw) -> bool:
     """There, and neither null nor false nor empty."""
+    if not raw:
+        return False
     head = bytes(memoryview(raw)[:5])
     return head not in (b"", b"null", b"false", b'""', b"{}", b"[]")
 
 
 def text(raw: msgspec.Raw) -> str | None:
     """A JSON string's value; None for anything else."""
-    if start(raw) != b'"':
-        return None
-    found = decode(_ANY, raw)
-    return found if isinstance(found, str) else None
+    return decode(_TEXT, raw) if raw else None
 
 
 def count(raw: msgspec.Raw) -> int | None:

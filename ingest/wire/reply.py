@@ -47,6 +47,7 @@ class ReplyReader:
         self._kept: list[bytes] = []
         self._kept_size = 0
         self._size = 0
+        self._error_inside = False
         self._binary = media.kind_of_type(self._type)
         call.status = status or None
         call.stream = call.stream or self._events is not None
@@ -105,7 +106,7 @@ class ReplyReader:
         body = b"".join(self._kept)
         self._kept = [body]
         if (call.status or 0) < 400:
-            bodies.read_body(call, body, whole=self._size == len(body))
+            self._error_inside = bodies.read_body(call, body, whole=self._size == len(body))
 
     def _read_file(self, kind: str) -> None:
         call = self.call
@@ -118,11 +119,10 @@ class ReplyReader:
         call = self.call
         status = call.status or 0
         error = self._events.error if self._events is not None else b""
-        body = b"" if self._events is not None else b"".join(self._kept)
         if status >= 300 or status < 200:
-            self._set_error(errors.error_kind(status, error or body))
-        elif error or (self._events is None and errors.error_in(body)):
-            self._set_error(errors.kind_of_body(error or body) or "other")
+            self._set_error(errors.error_kind(status, error or b"".join(self._kept)))
+        elif error or self._error_inside:
+            self._set_error(errors.kind_of_body(error or b"".join(self._kept)) or "other")
         elif ending != "complete" and not self._said_all():
             call.outcome = _OUTCOME_OF_BREAK[ending]
             call.error_kind = "connection" if ending == "error" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from typing import Annotated
 
 import msgspec
 
@@ -11,33 +12,35 @@ from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire import raw
 from hf_ledger.ingest.wire.raw import NOTHING, Raw
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=raw.LARGEST)]
+
+
+class _Details(msgspec.Struct, gc=False):
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+
 
 class Usage(msgspec.Struct, gc=False):
     """All spellings of usage: OpenAI chat and responses, Anthropic, Cohere, and flat extras."""
 
-    prompt_tokens: Raw = NOTHING
-    completion_tokens: Raw = NOTHING
-    input_tokens: Raw = NOTHING
-    output_tokens: Raw = NOTHING
-    reasoning_tokens: Raw = NOTHING
-    cached_tokens: Raw = NOTHING
-    prompt_tokens_details: Raw = NOTHING
-    input_tokens_details: Raw = NOTHING
-    completion_tokens_details: Raw = NOTHING
-    output_tokens_details: Raw = NOTHING
-    cache_read_input_tokens: Raw = NOTHING
-    cache_creation_input_tokens: Raw = NOTHING
-    prompt_cache_hit_tokens: Raw = NOTHING
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    prompt_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    prompt_cache_hit_tokens: Count | None = None
     estimated_cost: Raw = NOTHING
     seconds: Raw = NOTHING
     tokens: Raw = NOTHING  # Cohere: what ran; its billed_units are fewer
     billed_units: Raw = NOTHING
-
-
-class _Details(msgspec.Struct, gc=False):
-    cached_tokens: Raw = NOTHING
-    cache_write_tokens: Raw = NOTHING
-    reasoning_tokens: Raw = NOTHING
 
 
 class _Generated(msgspec.Struct, gc=False):
@@ -46,8 +49,10 @@ class _Generated(msgspec.Struct, gc=False):
 
 
 _USAGE = msgspec.json.Decoder(Usage)
-_DETAILS = msgspec.json.Decoder(_Details)
 _GENERATED = msgspec.json.Decoder(_Generated)
+_NO_DETAILS = _Details()
+_TOKEN_HEADERS = frozenset({"x-prompt-tokens", "x-compute-tokens", "x-generated-tokens"})
+_RAW = frozenset({"estimated_cost", "seconds", "tokens", "billed_units"})
 
 
 def set_usage(call: Call, stated: Raw) -> None:
@@ -55,31 +60,59 @@ def set_usage(call: Call, stated: Raw) -> None:
 
     OpenAI counts cached tokens inside the prompt, Anthropic beside it; the call keeps them apart.
     """
-    usage = raw.decode(_USAGE, stated)
+    usage = _read(stated)
     if usage is None:
         return
-    inner = raw.decode(_USAGE, usage.tokens) or raw.decode(_USAGE, usage.billed_units)
-    if inner is not None and (inner.input_tokens or inner.output_tokens):
-        usage = inner
+    if usage.tokens or usage.billed_units:
+        inner = _read(usage.tokens) or _read(usage.billed_units)
+        if inner is not None and (inner.input_tokens, inner.output_tokens) != (None, None):
+            usage = inner
     _set_input(call, usage)
     _set_output(call, usage)
-    _set_extras(call, usage)
+    if usage.estimated_cost or usage.seconds:
+        _set_extras(call, usage)
+
+
+def _read(stated: Raw) -> Usage | None:
+    if not stated:
+        return None
+    try:
+        return _USAGE.decode(stated)
+    except (ValueError, RecursionError):
+        # A count that is none, or no object at all: what else is stated still counts.
+        return _read_by_field(stated)
+
+
+def _read_by_field(stated: Raw) -> Usage | None:
+    found = raw.decode(raw.FIELDS, stated)
+    if found is None:
+        return None
+    usage = Usage()
+    for name in usage.__struct_fields__:
+        value = found.get(name, NOTHING)
+        if name.endswith("_details"):
+            setattr(usage, name, _read_details(value))
+        else:
+            setattr(usage, name, value if name in _RAW else raw.count(value))
+    return usage
+
+
+def _read_details(stated: Raw) -> _Details | None:
+    found = raw.fields(stated)
+    counts = (raw.count(found.get(name, NOTHING)) for name in _Details.__struct_fields__)
+    return _Details(*counts) if found else None
 
 
 def _set_input(call: Call, usage: Usage) -> None:
-    details = _details(usage.prompt_tokens_details, usage.input_tokens_details)
+    details = usage.prompt_tokens_details or usage.input_tokens_details or _NO_DETAILS
     inside = _first(details.cached_tokens, usage.cached_tokens, usage.prompt_cache_hit_tokens)
-    beside = raw.count(usage.cache_read_input_tokens)
-    written = raw.count(usage.cache_creation_input_tokens)
-    total = _first(usage.prompt_tokens, usage.input_tokens)
-    read = _either(inside, beside)
-    call.cache_read_tokens = _either(read, call.cache_read_tokens)
-    call.cache_write_tokens = _either(
-        written, _either(raw.count(details.cache_write_tokens), call.cache_write_tokens)
-    )
+    beside, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+    total = _either(usage.prompt_tokens, usage.input_tokens)
+    call.cache_read_tokens = _first(inside, beside, call.cache_read_tokens)
+    call.cache_write_tokens = _first(written, details.cache_write_tokens, call.cache_write_tokens)
     if total is None:
         return
-    if not usage.prompt_tokens and (beside is not None or written is not None):
+    if usage.prompt_tokens is None and (beside is not None or written is not None):
         call.uncached_input_tokens = total
     else:
         _set_inclusive(call, total)
@@ -97,12 +130,13 @@ def _set_inclusive(call: Call, total: int) -> None:
 
 
 def _set_output(call: Call, usage: Usage) -> None:
-    details = _details(usage.completion_tokens_details, usage.output_tokens_details)
-    output = _first(usage.completion_tokens, usage.output_tokens)
+    details = usage.completion_tokens_details or usage.output_tokens_details or _NO_DETAILS
+    output = _either(usage.completion_tokens, usage.output_tokens)
     if output is not None:
         call.output_tokens, call.tokens_source = output, "usage"
-    reasoning = _first(details.reasoning_tokens, usage.reasoning_tokens)
-    call.reasoning_tokens = _either(reasoning, call.reasoning_tokens)
+    call.reasoning_tokens = _first(
+        details.reasoning_tokens, usage.reasoning_tokens, call.reasoning_tokens
+    )
 
 
 def _set_extras(call: Call, usage: Usage) -> None:
@@ -125,7 +159,7 @@ def _cost(stated: Raw) -> str | None:
 
 def set_header_tokens(call: Call, headers: Mapping[str, str]) -> None:
     """TGI states both counts in headers, TEI the input's; only where no usage did."""
-    if call.tokens_source == "usage":
+    if call.tokens_source == "usage" or headers.keys().isdisjoint(_TOKEN_HEADERS):
         return
     read = header_count(headers, "x-prompt-tokens")
     read = header_count(headers, "x-compute-tokens") if read is None else read
@@ -152,13 +186,11 @@ def header_count(headers: Mapping[str, str], name: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
 
 
-def _details(*stated: Raw) -> _Details:
-    found = next((each for each in stated if raw.stated(each)), NOTHING)
-    return raw.decode(_DETAILS, found) or _Details()
-
-
-def _first(*stated: Raw) -> int | None:
-    return next((found for found in map(raw.count, stated) if found is not None), None)
+def _first(*counts: int | None) -> int | None:
+    for count in counts:
+        if count is not None:
+            return count
+    return None
 
 
 def _either(first: int | None, second: int | None) -> int | None:
