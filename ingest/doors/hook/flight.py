@@ -94,7 +94,8 @@ class Flight(Trip):
         self.call = call
         self.sent = sent
         self.netloc = netloc
-        self.marked = False
+        self.marked = False  # a start mark may have been written
+        self.timed = False  # the first token has come
         self.waiting: list[bytes] = []
         self.reader: ReplyReader | None = None
         self.started = perf_counter_ns()
@@ -111,31 +112,37 @@ class Flight(Trip):
         return True
 
     def feed(self, chunk: bytes) -> None:
-        reader = self.reader
-        if reader is None:
-            return
-        if self.decode is not None:
-            chunk = self.decode(chunk)
-        if self.call.ttft_ms is not None and self._may_wait(chunk):
-            return
-        waiting, self.waiting = self.waiting, []
-        reader.feed(b"".join((*waiting, chunk)) if waiting else chunk)
-        if reader.ended:
-            # Some clients stop at the end marker and leave the stream open for ever.
-            self.over(None)
-
-    def _may_wait(self, chunk: bytes) -> bool:
-        """Once the first token is timed, pieces of a stream are read some at a time.
+        """Take the next bytes. Once the first token is timed, pieces are read some at a time.
 
         Clients stop at the end marker and at an error: these don't wait, nor does a short piece,
         which may be the marker's second half.
         """
-        if len(self.waiting) >= PIECES_AT_ONCE or not SHORT_PIECE < len(chunk) < LONG_PIECE:
-            return False
-        if b"[DONE]" in chunk or b'"error"' in chunk:
-            return False
-        self.waiting.append(chunk)
-        return True
+        if self.decode is not None:
+            chunk = self.decode(chunk)
+        waiting = self.waiting
+        if (
+            self.timed
+            and SHORT_PIECE < len(chunk) < LONG_PIECE
+            and len(waiting) < PIECES_AT_ONCE
+            and b"[DONE]" not in chunk
+            and b'"error"' not in chunk
+        ):
+            waiting.append(chunk)
+        else:
+            self._read(chunk)
+
+    def _read(self, chunk: bytes) -> None:
+        reader = self.reader
+        if reader is None:
+            return
+        if self.waiting:
+            chunk = b"".join((*self.waiting, chunk))
+            self.waiting = []
+        reader.feed(chunk)
+        self.timed = self.call.ttft_ms is not None
+        if reader.ended:
+            # Some clients stop at the end marker and leave the stream open for ever.
+            self.over(None)
 
     def over(self, error: BaseException | None) -> None:
         """The reply ended: None means completely."""
@@ -205,6 +212,8 @@ def is_given_up(error: BaseException | None) -> bool:
 
 def is_named(error: BaseException | None, names: frozenset[str]) -> bool:
     """Whether the error is of such a class: by name, since two libraries have the same classes."""
+    if error is None:
+        return False
     return any(each.__name__ in names for each in type(error).__mro__)
 
 

@@ -28,6 +28,8 @@ def tees_for(library: ModuleType, shield: Shield) -> Tees:
 class _Tee:
     """What both kinds share: the wrapped stream, and an end when nobody reads on."""
 
+    _hf_reading = True  # until the end has been told
+
     def __init__(self, stream: Any, trip: Trip, shield: Shield) -> None:
         self._hf_stream = stream
         self._hf_trip = trip
@@ -39,16 +41,18 @@ class _Tee:
         return self._hf_stream.elapsed
 
     def __del__(self) -> None:
-        self._hf_shield(self._hf_trip.over, GeneratorExit())
+        if self._hf_reading:
+            self._hf_over(GeneratorExit())
 
-    def _hf_read(self, complete: bool) -> None:
-        """Reading ended: at the end, or by the error under way."""
-        self._hf_shield(self._hf_trip.over, None if complete else sys.exception())
+    def _hf_over(self, error: BaseException | None) -> None:
+        self._hf_reading = False
+        self._hf_shield(self._hf_trip.over, error)
 
     def _hf_left(self) -> None:
         """Closed early. An error that the caller is handling meanwhile is not the reply's."""
-        error = sys.exception()
-        self._hf_shield(self._hf_trip.over, error if is_given_up(error) else GeneratorExit())
+        if self._hf_reading:
+            error = sys.exception()
+            self._hf_over(error if error and is_given_up(error) else GeneratorExit())
 
 
 def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:
@@ -64,7 +68,7 @@ def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:
                     yield chunk
                 complete = True
             finally:
-                self._hf_read(complete)
+                self._hf_over(None if complete else sys.exception())
 
         def close(self) -> None:
             self._hf_left()
@@ -87,7 +91,7 @@ def _async_tee(base: type[Any], shield: Shield) -> type[Any]:
                     yield chunk
                 complete = True
             finally:
-                self._hf_read(complete)
+                self._hf_over(None if complete else sys.exception())
                 if hasattr(inner, "aclose"):
                     await inner.aclose()
 
