@@ -27,7 +27,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "How it went": ("outcome", "status", "error_kind", "latency_ms", "ttft_ms", "attempt"),
     "Money": (
-        "cost", "list_cost", "billed_cost", "reported_cost", "cost_basis", "price_id", "payer",
+        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost", "cost_basis", "price_id",
+        "payer",
     ),
 }  # fmt: skip
 
@@ -40,7 +41,7 @@ BASES = {
     "billed_session": "The invoice's amount for this session, allocated to the call.",
     "free": "Nothing is charged for this call.",
     "endpoint_hours": "A dedicated endpoint is billed by the hour, not by the call.",
-    "assumed": "An assumed price.",
+    "assumed": "What the ledger it was imported from estimated; no price of ours is known.",
     "contract": "A price or discount agreed on with the provider.",
     "unknown": "No price is known for this provider, model and day; that is not the same as free.",
 }
