@@ -27,8 +27,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "How it went": ("outcome", "status", "error_kind", "latency_ms", "ttft_ms", "attempt"),
     "Money": (
-        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost", "cost_basis", "price_id",
-        "payer",
+        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost",
+        "cost_basis", "price_id", "payer",
     ),
 }  # fmt: skip
 
