@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Call, Line, Noticed, OpenCall, Recorder, RouteSeen
 from hf_ledger.ingest.spool.lines import UNENCODABLE, Damaged, damage, decode, encode
+from hf_ledger.ingest.wire.exchange import Asked
 
 ID = "0199c8a0-0000-7000-8000-000000000001"
 
@@ -120,6 +121,11 @@ def test_impossible_times_of_an_open_call_become_unknown_too() -> None:
     back = decode(encode(OpenCall(call=make_call(latency_ms=math.nan, ttft_ms=3.5))))
     assert isinstance(back, OpenCall)
     assert (back.call.latency_ms, back.call.ttft_ms) == (None, 3.5)
+
+
+def test_the_doors_own_kind_of_call_is_made_sane_too() -> None:
+    asked = Asked(call_id="a", ts=1, latency_ms=-1.0, ttft_ms=math.nan, compute_seconds=2.0)
+    assert decode(encode(asked)) == Call(call_id="a", ts=1, compute_seconds=2.0)
 
 
 def test_features_that_are_no_number_are_left_out() -> None:

@@ -66,9 +66,9 @@ def damage(line: bytes) -> str | None:
 
 
 def _sane_line(line: Line) -> Line:
-    if type(line) is Call:
+    if isinstance(line, Call):  # or the doors' own kind of call
         return _sane(line)
-    if type(line) is OpenCall:
+    if isinstance(line, OpenCall):
         return OpenCall(call=_sane(line.call))
     return line
 
