@@ -17,11 +17,11 @@ from hf_ledger.ingest.wire.raw import NOTHING, Raw
 #: A line longer than this (a picture inside an event) keeps its head and its end only.
 LONGEST_LINE = 1 << 20
 
-#: All that is looked for in a chunk, in one search that begins at a quote (0.7 µs for 250 bytes): a
-#: member with a string, list or object as its value (many servers write `"usage":null` into each
-#: event), or the type of a last event. Inside a text the closing quote would be escaped.
+#: All that is looked for in a chunk, in one search (the look ahead halves its time): a member with
+#: a string, list or object as its value (many servers write `"usage":null` into each event), or the
+#: type of a last event. Inside a text the closing quote would be escaped.
 _SAYS = re.compile(
-    rb'"(?:(usage|error|generated_text|finish_reason|stop_reason)"[ \t]*:[ \t]*[{"\[]'
+    rb'"(?=[uegfsmr])(?:(usage|error|generated_text|finish_reason|stop_reason)"[ \t]*:[ \t]*[{"\[]'
     rb'|(?:message_stop|message-end|response\.(?:completed|incomplete|failed))")'
 )
 _DONE = b"[DONE]"
@@ -103,10 +103,8 @@ class Events:
     @property
     def usages(self) -> list[Event]:
         """The first and the last event that state usage: Anthropic splits it, others repeat it."""
-        if not self._usages:
-            return []
-        first, last = _stating_usage(self._usages[0]), _stating_usage(self._usages[-1])
-        return [*first[:1], *last[-1:]]
+        stating = [event for piece in self._usages for event in _stating_usage(piece)]
+        return stating[:1] + stating[1:][-1:]
 
     @property
     def error(self) -> bytes:
@@ -126,20 +124,21 @@ class Events:
     def _read(self, lines: bytes) -> None:
         if not self.content:
             self._seek_content(lines)
-        if _SAYS.search(lines):
-            self._keep_said(lines)
-        if lines.find(_DONE) >= 0:
-            self.ended = self.ended or _DONE in payloads(lines)
-
-    def _keep_said(self, lines: bytes) -> None:
         names = _said_names(lines)
+        if names:
+            self._keep_said(lines, names)
+        done = lines.find(_DONE)
+        if done >= 0 and not self.ended:
+            self.ended = _DONE in payloads(lines[lines.rfind(b"\n", 0, done) + 1 :])
+
+    def _keep_said(self, lines: bytes, names: set[bytes]) -> None:
         if b"usage" in names:
             self._usages[1:] = [lines]
         if b"error" in names:
             self._keep_error(lines)
         if b"generated_text" in names:
             self.generated, self.ended = lines, True
-        if None in names:
+        if b"" in names:
             self._seek_end(lines)
         self.finished = self.finished or not names.isdisjoint(_REASONS)
 
@@ -170,12 +169,15 @@ _REASONS = frozenset({b"finish_reason", b"stop_reason"})
 
 
 def _stating_usage(piece: bytes) -> list[Event]:
-    stating = (data for data in payloads(piece) if b"usage" in _said_names(data))
-    return [event for event in (raw.decode(EVENT, data) for data in stating) if event is not None]
+    stating = [
+        data for data in payloads(piece) if b'"usage"' in data and b"usage" in _said_names(data)
+    ]
+    return [event for event in [raw.decode(EVENT, data) for data in stating] if event is not None]
 
 
-def _said_names(data: bytes) -> set[bytes | None]:
-    return {found[1] for found in _SAYS.finditer(data)}
+def _said_names(data: bytes) -> set[bytes]:
+    """Names of the members found; the type of a last event counts as an empty name."""
+    return set(_SAYS.findall(data))
 
 
 def _is_error(data: bytes) -> bool:
