@@ -59,6 +59,7 @@ CONTENT = (
     "image_url",
     "audio_url",
 )
+_TEMPLATE, _CONTENT = frozenset(TEMPLATE), frozenset(CONTENT)
 _SYSTEM_ROLES = ("system", "developer")
 
 _JSON = msgspec.json.Decoder()
@@ -225,13 +226,13 @@ def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     system, messages = _messages(asked)
     named = asked.keys()
     template, content = b"", b""
-    if not named.isdisjoint(TEMPLATE):
+    if not named.isdisjoint(_TEMPLATE):
         template = b"".join([_field(name, asked[name]) for name in TEMPLATE if asked.get(name)])
     if system:
         template += _field("system messages", system)
     if messages:
         content = _field("messages", messages)
-    if not named.isdisjoint(CONTENT):
+    if not named.isdisjoint(_CONTENT):
         given = [name for name in CONTENT if asked.get(name) is not None]
         content += b"".join([_field(name, asked[name]) for name in given])
     return template, content, _parameters(asked)
@@ -266,25 +267,26 @@ def _messages(asked: dict[str, Any]) -> tuple[list[Any], Any]:
         return [], found
     for position, message in enumerate(found):
         if not isinstance(message, dict) or message.get("role") not in _SYSTEM_ROLES:
-            return found[:position], found[position:]
+            return found[:position], found[position:] if position else found
     return found, []
 
 
 def _texts(asked: dict[str, Any]) -> list[str]:
     """The texts asked about; pictures and sound in base64 are no text."""
     found: list[str] = []
-    for name in asked.keys() & _ASKED:
-        value = asked[name]
-        if name == "messages" and isinstance(value, list):
-            continue
-        _add_strings(found, value)
     messages = asked.get("messages")
-    for message in messages if isinstance(messages, list) else ():
+    if not isinstance(messages, list):
+        _add_strings(found, messages)
+        messages = []
+    if not asked.keys().isdisjoint(_ASKED):
+        for name in [name for name in asked if name in _ASKED]:
+            _add_strings(found, asked[name])
+    for message in messages:
         _add_strings(found, message.get("content") if isinstance(message, dict) else message)
     return found
 
 
-_ASKED = frozenset({"system", "instructions", "messages", *CONTENT})
+_ASKED = frozenset({"system", "instructions", *CONTENT})
 
 
 def _add_strings(found: list[str], value: Any) -> None:
@@ -327,7 +329,7 @@ def shape(asked: dict[str, Any], texts: list[str]) -> dict[str, int | float]:
         "letters": len(head) - len(unlettered),
         "space": len(unlettered) - len(unspaced),
         "digits": len(unspaced) - len(undigited),
-        "foreign": len(undigited.translate(None, _ASCII)),
+        "foreign": 0 if head.isascii() else len(undigited.translate(None, _ASCII)),
         "lines": unlettered.count(b"\n") + 1 if head else 0,
         "questions": undigited.count(b"?"),
         "fences": undigited.count(b"```"),
@@ -343,10 +345,10 @@ def _add_request(made: dict[str, int | float], asked: dict[str, Any]) -> None:
         made["messages"] = len(messages)
     if isinstance(tools, list):
         made["tools"] = len(tools)
-    for name in asked.keys() & _LIMITS:
-        limit = asked[name]
+    for name in _LIMITS:
+        limit = asked.get(name)
         if type(limit) is int and 0 <= limit < 2**53:
             made["max_tokens"] = limit
 
 
-_LIMITS = frozenset({"max_tokens", "max_completion_tokens", "max_output_tokens"})
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
