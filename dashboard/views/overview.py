@@ -7,11 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from hf_ledger.analytics.endpoint_hours import summed, with_usage
 from hf_ledger.analytics.periods import local_date
 from hf_ledger.analytics.words import UNTESTED, dollars
 from hf_ledger.dashboard import cards, charts, daily, filters, loaders, words
 from hf_ledger.dashboard.filters import View, nothing_here
-from hf_ledger.dashboard.format import full
+from hf_ledger.dashboard.format import at_least, full
 from hf_ledger.dashboard.headlines import headlines
 
 Row = dict[str, Any]
@@ -70,6 +71,21 @@ def savings_card(view: View) -> None:
         st.page_link("views/savings.py", label="All moves", query_params=view.link)
 
 
+def endpoints_card(view: View, totals: Row) -> None:
+    """Endpoint hours beside usage, idle ones on a line of their own; none, no card."""
+    rows = loaders.rows(view.book, "endpoint_hours", view.scope)
+    if not rows:
+        return
+    hours = summed(rows)
+    with cards.card("Dedicated endpoints", caption="Billed by the hour, with calls or without"):
+        for line in hours.words():
+            st.markdown(line.replace("$", r"\$"))
+        unknown = totals["unpriced_calls"] + hours.unpriced_minutes + hours.gap_minutes
+        total = at_least(with_usage(totals["cost"], hours.cost), unknown)
+        st.markdown(f"**Usage + endpoint hours: {total}**".replace("$", r"\$"))
+        cards.csv_button(view, "endpoint-hours", rows)
+
+
 view = filters.view()
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
@@ -86,6 +102,7 @@ listed = words.list_age(now["price_list_at"], cards.now())[0]
 days = daily.days_between(view.period.first, view.period.last)
 cards.figures(view, headlines(now, before, rows, days, listed))
 cards.honesty(now)
+endpoints_card(view, now)
 left, right = st.columns([2, 1])
 with left:
     days_card(view, rows, prior, measure)
