@@ -102,7 +102,7 @@ def data_table(shown: Sequence[Row], alt: str) -> None:
             columns[name] = st.column_config.NumberColumn(format="localized")
         elif isinstance(value, str) and ("$" in value or value == PRICE_UNKNOWN):
             columns[name] = st.column_config.TextColumn(alignment="right")
-    st.dataframe(list(shown), column_config=columns, hide_index=True, alt=alt)
+    st.dataframe(list(shown), column_config=columns, hide_index=True, alt=alt, placeholder="–")
 
 
 def honesty(totals: Row) -> None:

@@ -92,6 +92,7 @@ table.dataframe(
     on_select=pick(rows),
     selection_mode="single-row",
     alt="Calls of this period, one a row; select a row for all its columns",
+    placeholder="–",
 )
 if now["calls"] > calltable.REACH:
     st.caption(
