@@ -87,7 +87,7 @@ def test_the_history_holds_the_rise_of_a_quarter() -> None:
 
 
 def test_both_sides_of_the_rise_cost_what_held_then() -> None:
-    """Repriced from nothing: a million output tokens in December and in March, of every model that rose."""
+    """Repriced from nothing: a million output tokens in both months, of every model that rose."""
     rises = novita_rises()
     with Ledger.memory(reference=True) as ledger:
         for moment in (DECEMBER, MARCH):
