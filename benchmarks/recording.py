@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 PAIRS = 1_000
+WARM_UP = 100  # calls that fill caches on both sides
 CHUNKS = 20  # of content; then the usage and [DONE], 22 in all
 
 REPLY = json.dumps(
@@ -110,29 +111,53 @@ def streamed(client: Any, url: str, body: bytes) -> None:
             pass
 
 
-def compared(library: Any, call: Callable[[], None]) -> dict[str, float]:
-    """Median and 99th percentile of what the hook adds, in µs, and CPU of the whole process."""
+class Pairs:
+    """What the same call took with and without recording, one right after the other, in µs.
+
+    The machine's own speed drifts by half within seconds; a pair of neighbours sees the same one,
+    so differences are taken pair by pair and their median is told.
+    """
+
+    def __init__(self) -> None:
+        self.bare: list[float] = []
+        self.recorded: list[float] = []
+
+    def add(self, ns: int, *, recorded: bool) -> None:
+        (self.recorded if recorded else self.bare).append(ns / 1000)
+
+    def added(self) -> float:
+        return statistics.median(
+            with_it - without for with_it, without in zip(self.recorded, self.bare, strict=True)
+        )
+
+    def added_mean(self) -> float:
+        return statistics.fmean(self.recorded) - statistics.fmean(self.bare)
+
+    def added_p99(self) -> float:
+        return percentile_99(self.recorded) - percentile_99(self.bare)
+
+
+def percentile_99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[98]
+
+
+def compared(library: Any, call: Callable[[], None]) -> tuple[Pairs, Pairs]:
+    """Wall time in the calling thread and CPU of the whole process, with and without recording."""
     on = library.Client._send_single_request
     off = on.__wrapped__
-    wall: dict[bool, list[float]] = {True: [], False: []}
-    cpu: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(2 * PAIRS + 100):
-        recorded = bool(number % 2)
+    wall, cpu = Pairs(), Pairs()
+    for number in range(2 * PAIRS + WARM_UP):
+        # Either comes first in every other pair.
+        recorded = number % 4 in (1, 2)
         library.Client._send_single_request = on if recorded else off
         cpu_begun, begun = time.process_time_ns(), time.perf_counter_ns()
         call()
         taken, used = time.perf_counter_ns() - begun, time.process_time_ns() - cpu_begun
-        if number >= 100:  # the first calls warm caches on both sides
-            wall[recorded].append(taken / 1000)
-            cpu[recorded].append(used / 1000)
+        if number >= WARM_UP:
+            wall.add(taken, recorded=recorded)
+            cpu.add(used, recorded=recorded)
     library.Client._send_single_request = on
-    return {
-        "bare": statistics.median(wall[False]),
-        "added": statistics.median(wall[True]) - statistics.median(wall[False]),
-        "added_p99": statistics.quantiles(wall[True], n=100)[98]
-        - statistics.quantiles(wall[False], n=100)[98],
-        "cpu": statistics.fmean(cpu[True]) - statistics.fmean(cpu[False]),
-    }
+    return wall, cpu
 
 
 def bodies() -> list[tuple[str, bytes]]:
@@ -163,16 +188,17 @@ def main() -> None:
 
     hf_ledger.record(app="bench", hosts=[f"{host}=router"])
     url = f"http://{host}/v1/chat/completions"
-    print("library  prompt        bare p50   added p50   added p99   added CPU (mean), µs")
+    print("library  prompt        bare p50   added p50   added p99     CPU p50   CPU mean, µs")
     for library in (httpx, httpx2):
         for label, body in bodies():
             # Each client library is its own process's choice; a fresh client a measurement.
             with library.Client() as client:
                 way = streamed if label.endswith("stream") else plain
-                got = compared(library, partial(way, client, url, body))
+                wall, cpu = compared(library, partial(way, client, url, body))
             print(
-                f"{library.__name__:7}  {label}  {got['bare']:9.0f}  {got['added']:10.1f}"
-                f"  {got['added_p99']:10.0f}  {got['cpu']:10.1f}",
+                f"{library.__name__:7}  {label}  {statistics.median(wall.bare):9.0f}"
+                f"  {wall.added():10.1f}  {wall.added_p99():10.0f}"
+                f"  {cpu.added():10.1f}  {cpu.added_mean():9.1f}",
                 flush=True,
             )
     server.terminate()

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 RUNS = 11
 
@@ -20,8 +21,10 @@ def median_seconds(*command: str) -> float:
     return statistics.median(taken[1:])
 
 
-def median_import_ms(code: str) -> float:
-    """Median of what a snippet says it took inside a fresh interpreter, in ms."""
+def added_by_recording(client: str, figure: str) -> float:
+    """Median of a figure that a fresh interpreter states after `record()`, beside this client."""
+    resident = RESIDENT_KB if "resident" in figure else "0"
+    code = IMPORT_AND_RECORD.format(client=client, resident=resident, figure=figure)
     taken = []
     for _ in range(RUNS):
         done = subprocess.run(
@@ -35,10 +38,12 @@ IMPORT_AND_RECORD = """
 import os, tempfile
 os.environ["HF_LEDGER_DIR"] = tempfile.mkdtemp()
 import {client}
-import time; begun = time.perf_counter()
+import time; resident = {resident}; begun = time.perf_counter()
 import hf_ledger; hf_ledger.record(app="bench")
-print((time.perf_counter() - begun) * 1000)
+print({figure})
 """
+RESIDENT_KB = "int(open('/proc/self/statm').read().split()[1]) * 4"
+MILLISECONDS = "(time.perf_counter() - begun) * 1000"
 
 
 def main() -> None:
@@ -46,8 +51,12 @@ def main() -> None:
     shown = median_seconds(sys.executable, "-m", "hf_ledger.cli", "--help")
     print(f"hf-ledger --help, median of {RUNS}: {shown:.3f} s (a bare interpreter: {bare:.3f} s)")
     for client in ("httpx2", "openai"):
-        took = median_import_ms(IMPORT_AND_RECORD.format(client=client))
-        print(f"import hf_ledger + record(), {client} already imported: {took:.1f} ms")
+        took = added_by_recording(client, MILLISECONDS)
+        print(f"import hf_ledger + record(), {client} already imported: {took:.1f} ms", end="")
+        if Path("/proc/self/statm").exists():
+            grown = added_by_recording(client, f"{RESIDENT_KB} - resident") / 1024
+            print(f", {grown:.1f} MB", end="")
+        print()
 
 
 if __name__ == "__main__":
