@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import sys
@@ -93,6 +92,8 @@ def _boot() -> str:
 
 
 def _bsd_start(pid: int) -> str:
+    import ctypes  # some 2 ms that only this system needs
+
     buffer = ctypes.create_string_buffer(BSD_INFO_BYTES)
     library = ctypes.CDLL("/usr/lib/libproc.dylib")
     got = library.proc_pidinfo(pid, BSD_INFO, ctypes.c_uint64(0), buffer, BSD_INFO_BYTES)

@@ -13,7 +13,6 @@ import errno
 import fcntl
 import logging
 import os
-import secrets
 import threading
 import time
 import weakref
@@ -145,7 +144,7 @@ class Segments:
         self._retire()
         self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        path = self.folder / f"{now}-{os.getpid()}-{secrets.token_hex(4)}.ndjson"
+        path = self.folder / f"{now}-{os.getpid()}-{os.urandom(4).hex()}.ndjson"
         self._fd = _out_of_the_way(os.open(path, FLAGS, 0o600))
         self._path, self._size, self._seen_in_place, self._opened = path, 0, 0, now
         try:
