@@ -66,6 +66,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 _IPAD = bytes(byte ^ 0x36 for byte in range(256))
 _OPAD = bytes(byte ^ 0x5C for byte in range(256))
+_JSON_STARTS = (b"{", b" ", b"\n", b"\r", b"\t")
 _KEY_BYTES = 32
 _KEY_FILE = "fingerprint.key"
 
@@ -192,9 +193,7 @@ def describe(call: Call, body: bytes | None, asked: Any, key: HashKey | None) ->
 
 
 def _is_binary(content_type: str, body: bytes) -> bool:
-    return body[:1] not in (b"{", b" ", b"\n", b"\r", b"\t") or content_type.startswith(
-        "multipart/"
-    )
+    return body[:1] not in _JSON_STARTS or content_type.startswith("multipart/")
 
 
 def _count(call: Call, asked: dict[str, Any]) -> None:
@@ -224,13 +223,12 @@ def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     """
     system, messages = _messages(asked)
     named = asked.keys()
-    template, content = b"", b""
+    template = b""
     if not named.isdisjoint(_TEMPLATE):
         template = b"".join([_field(name, asked[name]) for name in TEMPLATE if asked.get(name)])
     if system:
         template += _field("system messages", system)
-    if messages:
-        content = _field("messages", messages)
+    content = _field("messages", messages) if messages else b""
     if not named.isdisjoint(_CONTENT):
         given = [name for name in CONTENT if asked.get(name) is not None]
         content += b"".join([_field(name, asked[name]) for name in given])
@@ -245,8 +243,7 @@ def _parameters(asked: dict[str, Any]) -> bytes:
     """Everything else, without nulls and empty values: clients differ in what they leave out."""
     left = {}
     for name in asked.keys() - _WRITTEN:
-        value = asked[name]
-        kept = _without_nulls(value) if isinstance(value, dict) else value
+        kept = _without_nulls(asked[name])
         if kept or isinstance(kept, int | float):  # zero and false are said, empty is not
             left[name] = kept
     return _field("parameters", left) if left else b""
@@ -255,7 +252,9 @@ def _parameters(asked: dict[str, Any]) -> bytes:
 _WRITTEN = EXCLUDED | {*TEMPLATE, *CONTENT, "messages"}
 
 
-def _without_nulls(value: dict[str, Any]) -> dict[str, Any]:
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
     return {name: each for name, each in value.items() if each is not None}
 
 
@@ -276,10 +275,9 @@ def _texts(asked: dict[str, Any]) -> list[str]:
     messages = asked.get("messages")
     if not isinstance(messages, list):
         _add_strings(found, messages)
-        messages = []
-    if not asked.keys().isdisjoint(_ASKED):
-        for name in [name for name in asked if name in _ASKED]:
-            _add_strings(found, asked[name])
+        messages = ()
+    for name in [name for name in asked if name in _ASKED]:
+        _add_strings(found, asked[name])
     for message in messages:
         _add_strings(found, message.get("content") if isinstance(message, dict) else message)
     return found
