@@ -141,7 +141,7 @@ class _Pass:
     def _blocks_of(self, data: bytes) -> bytes:
         """Take all full blocks and give back what is left."""
         at, view, update, digest = 0, memoryview(data), self.update, self._hash.digest
-        states = []
+        states: list[bytes] = []
         for _ in range(
             min((len(data) - self._room) // BLOCK_BYTES + 1, MOST_BLOCKS - len(self.blocks))
         ):
@@ -211,8 +211,7 @@ def _hash(call: Call, asked: dict[str, Any], mac: _Pass) -> None:
         call.template_hash = mac.hex128()
     mac.content(content)
     call.prefix = mac.blocks or None
-    if parameters:
-        mac.update(parameters)
+    mac.update(parameters)
 
 
 def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
