@@ -7,7 +7,8 @@ is always passed in.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -97,6 +98,15 @@ def midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), zone_info(zone)).astimezone(UTC)
 
 
+@contextmanager
+def in_calendar(said: str) -> Iterator[None]:
+    """A day or moment outside the years 1 to 9999, in UTC too, is wrong use."""
+    try:
+        yield
+    except OverflowError as exc:
+        raise Usage(f"the period {said!r} is not in the calendar: {exc}.") from exc
+
+
 def local_date(moment: datetime, zone: str) -> date:
     return moment.astimezone(zone_info(zone)).date()
 
@@ -119,14 +129,17 @@ def named(name: str, now: datetime, zone: str = "UTC") -> Period:
     `7d` and `28d` end with today; `last-week` is Monday to Sunday; a range includes both its days.
     """
     today = local_date(now, zone)
-    return build(name.strip(), zone, spelled(name.strip(), today), now)
+    with in_calendar(name):
+        return build(name.strip(), zone, spelled(name.strip(), today), now)
 
 
 def between(first: date, last: date, now: datetime, zone: str = "UTC") -> Period:
     """The local days `first` to `last`, both included."""
     if last < first:
         raise Usage(f"the period ends ({last}) before it begins ({first}).")
-    return build(f"{first}..{last}", zone, span(first, last), now)
+    name = f"{first}..{last}"
+    with in_calendar(name):
+        return build(name, zone, span(first, last), now)
 
 
 Days = tuple[date, date, tuple[date, date]]

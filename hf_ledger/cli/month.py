@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -23,13 +24,15 @@ def root() -> None:
 @app.command()
 def close(month: Month, zone: Zone = None, output: Shape = Format.table) -> None:
     """Write down a month's sums; repricing changes its calls no more."""
+    from hf_ledger.analytics.periods import zone_info
     from hf_ledger.cli.holder import ledger_of_yours
     from hf_ledger.cli.options import configured_zone
     from hf_ledger.ingest.places import Places
 
     places = Places.default()
+    key = zone_info(zone or configured_zone(places)).key
     with ledger_of_yours(places) as session:
-        done = session.command("month_close", month=month, zone=zone or configured_zone(places))
+        done = session.command("month_close", month=month, zone=key)
     if output is Format.table:
         typer.echo(closed(done))
     else:
@@ -74,4 +77,4 @@ def told(row: dict[str, Any]) -> str:
 
 
 def dollars(amount: Any) -> str:
-    return "price unknown" if amount is None else f"${amount}"
+    return "price unknown" if amount is None else f"${Decimal(amount):f}"

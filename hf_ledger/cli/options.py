@@ -18,6 +18,7 @@ from hf_ledger.analytics.periods import (
     Period,
     between,
     days_label,
+    in_calendar,
     local_date,
     midnight,
     named,
@@ -186,7 +187,8 @@ def spanned(
         raise Usage("--until needs --since.")
     if not since:
         return of_period(named(period or DEFAULT_PERIOD, now, zone))
-    return dated(since, until, now, zone)
+    with in_calendar(f"{since}..{until or ''}"):
+        return dated(since, until, now, zone)
 
 
 def of_period(period: Period) -> Span:
@@ -241,8 +243,15 @@ def filters(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
         name, equals, value = each.partition("=")
         if not equals:
             raise Usage(f"--where takes dimension=value, as team=search; not {each!r}.")
+        if not encodable(value):
+            raise Usage(f"--where holds bytes that are no text of UTF-8: {each!r}.")
         found[name.strip()] = (*found.get(name.strip(), ()), value)
     return found
+
+
+def encodable(value: str) -> bool:
+    """False for what a shell in another encoding passes on as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def listed(given: Sequence[str] | None, default: Sequence[str] = ()) -> list[str]:

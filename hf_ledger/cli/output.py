@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -47,6 +48,9 @@ WHOLE = frozenset({"call_id", "ts", "period"})
 
 #: A pipe has no width of its own, and a cut figure is a wrong one.
 PIPE_WIDTH = 240
+
+#: What moves a terminal's cursor or ends a line: a label may come from another host.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 Row = dict[str, Any]
 
@@ -178,7 +182,9 @@ def cell(name: str, value: Any, zone: str = "UTC") -> str:
 
 def plain(value: Any, zone: str) -> str:
     """A value without a unit of its own: numbers with thousands, times to the second."""
-    if isinstance(value, bool | str):
+    if isinstance(value, str):
+        return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value)
+    if isinstance(value, bool):
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"

@@ -109,7 +109,7 @@ def close_month(ledger: Ledger, month: str, zone: str, now: datetime | None = No
 
 def bounds(month: str, zone: str) -> tuple[datetime, datetime]:
     """First moment of a month in its zone, and the first after it."""
-    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+    if not re.fullmatch(r"[12]\d{3}-(0[1-9]|1[0-2])", month, re.ASCII):
         raise Usage(f"{month!r} is no month; write it as 2026-10.")
     year, number = int(month[:4]), int(month[5:])
     following = (year, number + 1) if number < 12 else (year + 1, 1)
