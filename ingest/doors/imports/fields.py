@@ -16,6 +16,8 @@ MICROSECOND = timedelta(microseconds=1)
 LONGEST_TEXT = 300
 LARGEST_COUNT = 1 << 53
 CENT_BILLIONTHS = Decimal("0.000000001")
+#: Above it even a time in nanoseconds is none, and "1e999999" takes minutes as a whole number.
+LARGEST_EXPONENT = 30
 LARGEST_AMOUNT = Decimal(999_999_999)
 
 #: Of one unit of time in microseconds.
@@ -40,7 +42,8 @@ def text(value: Any, *, longest: int = LONGEST_TEXT) -> str | None:
     """A label or an id; None where it says nothing or is no single value."""
     if absent(value) or isinstance(value, dict | list | bool):
         return None
-    return str(value)[:longest]
+    # JSON can spell half a character ("\\ud800"), which no file of UTF-8 can hold.
+    return str(value)[:longest].encode(errors="replace").decode()
 
 
 def number(value: Any, name: str) -> Decimal | None:
@@ -55,6 +58,8 @@ def number(value: Any, name: str) -> Decimal | None:
         raise Unfit(f"{name} is no number") from None
     if not found.is_finite():
         raise Unfit(f"{name} is no finite number")
+    if found.adjusted() > LARGEST_EXPONENT:
+        raise Unfit(f"{name} is too large")
     return found
 
 
@@ -134,7 +139,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str) and value.lstrip()[:1] == "{":
         try:
             value = json.loads(value, parse_float=Decimal)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
 
@@ -144,7 +149,7 @@ def sequence(value: Any) -> list[Any]:
     if isinstance(value, str) and value.lstrip()[:1] == "[":
         try:
             value = json.loads(value)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return []
     return value if isinstance(value, list) else []
 

@@ -69,9 +69,11 @@ def csv_records(text: Unpacked) -> Iterator[Record | Rejected]:
         except csv.Error as error:
             yield Rejected(rows.line_num, f"not CSV: {error}")
             continue
+        if not row:
+            continue
         if names is None:
             names = [name.strip() for name in row]
-        elif row:
+        else:
             yield _row(rows.line_num, names, row)
     if text.broken:
         yield Rejected(rows.line_num + 1, text.broken)

@@ -134,7 +134,7 @@ class Window:
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._held, self.at)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:  # also a number of too many digits
                 if len(self._held) - self.at > LONGEST_RECORD or not self._could_grow(error):
                     raise Incomplete from None
                 continue
@@ -176,7 +176,7 @@ class Window:
     def _holds_whole(self) -> bool:
         try:
             _DECODER.raw_decode(self._held, self.at)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return False
         return True
 
