@@ -41,6 +41,24 @@ def text_of(content: object) -> str:
     return ""
 
 
+def part_of(body: Json, name: str) -> Json:
+    """An object inside a body; empty where something else stands there."""
+    found = body.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def items_of(body: Json, name: str) -> list[Any]:
+    """A list inside a body; empty where something else stands there."""
+    found = body.get(name)
+    return found if isinstance(found, list) else []
+
+
+def limit_of(body: Json, *names: str) -> int | None:
+    """The first whole number from 1 of these names; anything else sets no limit."""
+    found = (body.get(name) for name in names)
+    return next((each for each in found if type(each) is int and each > 0), None)
+
+
 class Answer(NamedTuple):
     """What a chat or a generation says, and what it counts."""
 
@@ -87,9 +105,9 @@ def answer(prompt: str, echo: str, limit: int | None, wishes: Wishes) -> Answer:
 
 
 def chat_answer(body: Json, wishes: Wishes) -> Answer:
-    messages = [m for m in body.get("messages") or [] if isinstance(m, dict)]
+    messages = [m for m in items_of(body, "messages") if isinstance(m, dict)]
     texts = [text_of(message.get("content")) for message in messages]
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    limit = limit_of(body, "max_completion_tokens", "max_tokens")
     return answer(" ".join(texts), texts[-1] if texts else "", limit, wishes)
 
 
@@ -125,7 +143,7 @@ def event(data: Json) -> bytes:
 
 
 def says_usage(body: Json, provider: str, wishes: Wishes) -> bool:
-    asked = (body.get("stream_options") or {}).get("include_usage")
+    asked = part_of(body, "stream_options").get("include_usage")
     return "no-usage" not in wishes and bool(asked or provider in USAGE_UNASKED)
 
 
@@ -174,14 +192,14 @@ def completion_reply(model: str, answered: Answer) -> Json:
 
 def generation_answer(body: Json, wishes: Wishes) -> Answer:
     prompt = text_of(body.get("inputs"))
-    limit = (body.get("parameters") or {}).get("max_new_tokens")
+    limit = limit_of(part_of(body, "parameters"), "max_new_tokens")
     return answer(prompt, prompt, limit, wishes)
 
 
 def generation_reply(body: Json, answered: Answer) -> list[Json]:
     """Text generation as TGI words it, with `details` where asked."""
     said: Json = {"generated_text": answered.text}
-    if (body.get("parameters") or {}).get("details"):
+    if part_of(body, "parameters").get("details"):
         said["details"] = {
             "finish_reason": "length" if answered.finish_reason == "length" else "eos_token",
             "generated_tokens": answered.output_tokens,
@@ -270,7 +288,7 @@ def named_entities(body: Json) -> object:
 
 
 def labelled(body: Json) -> object:
-    labels = (body.get("parameters") or {}).get("candidate_labels") or ["practice"]
+    labels = items_of(part_of(body, "parameters"), "candidate_labels") or ["practice"]
     return [{"label": label, "score": round(1 / len(labels), 4)} for label in labels]
 
 
@@ -294,8 +312,7 @@ def features(body: Json) -> object:
 
 
 def similarities(body: Json) -> object:
-    inputs = body.get("inputs")
-    sentences = inputs.get("sentences", []) if isinstance(inputs, dict) else []
+    sentences = items_of(part_of(body, "inputs"), "sentences")
     return [abs(vector(text_of(each))[0]) for each in sentences]
 
 

@@ -80,7 +80,7 @@ class Asked:
 def parsed(raw: bytes) -> Json:
     try:
         body = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
@@ -150,7 +150,9 @@ async def chat(asked: Asked) -> Response:
 
 async def completion(asked: Asked) -> Response:
     prompt = answers.text_of(asked.body.get("prompt"))
-    answered = answers.answer(prompt, prompt, asked.body.get("max_tokens"), asked.wishes)
+    answered = answers.answer(
+        prompt, prompt, answers.limit_of(asked.body, "max_tokens"), asked.wishes
+    )
     return await reply_json(asked, answers.completion_reply(asked.model, answered))
 
 

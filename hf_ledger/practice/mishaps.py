@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 OWNER = "practice/"
 
+#: Words or tokens that may be wished for; a reply is held in memory.
+MOST = 100_000
+
 DEFAULTS = {"slow": "2", "words": "20", "cached": "1", "reasoning": "1"}
 
 
@@ -113,13 +116,14 @@ def failure_of(wishes: Wishes) -> Failure | None:
 def number_of(wishes: Wishes, name: str) -> int:
     """A whole number asked for by name, 0 where there is none."""
     value = wishes.get(name, "")
-    return int(value) if value.isdecimal() else 0
+    return min(int(value), MOST) if value.isdecimal() and len(value) < 20 else 0
 
 
 def seconds_of(wishes: Wishes) -> float:
     """How long `slow` wants the reply to take, at most a minute."""
     try:
-        return min(max(float(wishes.get("slow", "0")), 0.0), 60.0)
+        # In this order what is no number at all ("nan") is 0: asleep for that long, none wakes.
+        return min(max(0.0, float(wishes.get("slow", "0"))), 60.0)
     except ValueError:
         return 0.0
 
