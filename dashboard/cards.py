@@ -174,6 +174,6 @@ def harmless(value: object) -> str:
     text = value.isoformat() if hasattr(value, "isoformat") else str(value)
     return (
         f"'{text}"
-        if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r")
+        if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
         else text
     )

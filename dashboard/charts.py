@@ -53,6 +53,13 @@ def number(value: Decimal | float | int | None) -> float | None:
     return None if value is None else float(f"{float(value):.6g}")
 
 
+def label(text: str) -> str:
+    """A name as a chart shall show it: Plotly would read tags and %{places} in it."""
+    for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("%{", "%&#123;")):
+        text = text.replace(mark, entity)
+    return text
+
+
 def figure(traces: Sequence[Any], height: int, **layout: Any) -> Chart:
     return {"data": list(traces), "layout": {"template": TEMPLATE, "height": height, **layout}}
 
@@ -80,11 +87,11 @@ def stacked_days(
     traces: list[Any] = [
         {
             "type": "bar",
-            "name": name,
+            "name": label(name),
             "x": list(days),
             "y": [number(value) for value in values],
             "marker": {"color": OTHER if name == "Other" else PALETTE[place % 4]},
-            "hovertemplate": f"%{{x|%a %-d %b}}<br>{name}: {unit}<extra></extra>",
+            "hovertemplate": f"%{{x|%a %-d %b}}<br>{label(name)}: {unit}<extra></extra>",
         }
         for place, (name, values) in enumerate(series)
     ]
@@ -121,7 +128,7 @@ def ranked(
     bars = {
         "type": "bar",
         "x": [number(value) or 0 for value in values],
-        "y": list(names),
+        "y": [label(name) for name in names],
         "text": list(texts),
         "orientation": "h",
         "textposition": "outside",
@@ -181,7 +188,7 @@ def columns(
     """Upright bars for an order that means something, such as size classes or hours."""
     bars = {
         "type": "bar",
-        "x": list(names),
+        "x": [label(name) for name in names],
         "y": [number(value) for value in values],
         "text": list(texts),
         "textposition": "outside",

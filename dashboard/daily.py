@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 from hf_ledger.dashboard.format import short_model
@@ -62,12 +63,11 @@ def ranking(rows: Sequence[Row], dimension: str, measure: str) -> list[str | Non
 
 def unique(series: list[tuple[str, Values]]) -> list[tuple[str, Values]]:
     """Two organisations may have a model of one name: the second gets a number."""
-    seen: dict[str, int] = defaultdict(int)
-    told = []
+    told: dict[str, Values] = {}
     for name, values in series:
-        seen[name] += 1
-        told.append((name if seen[name] == 1 else f"{name} ({seen[name]})", values))
-    return told
+        free = (f"{name} ({number})" for number in count(2))
+        told[name if name not in told else next(each for each in free if each not in told)] = values
+    return list(told.items())
 
 
 def ratio_days(parts: Values, wholes: Values, factor: float = 1.0) -> list[float | None]:

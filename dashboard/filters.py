@@ -17,7 +17,7 @@ from hf_ledger.analytics.periods import Period, between, local_date, named
 from hf_ledger.analytics.scope import Scope
 from hf_ledger.dashboard import loaders
 from hf_ledger.dashboard.books import Book, shelf
-from hf_ledger.dashboard.format import full
+from hf_ledger.dashboard.format import full, plain
 
 #: Name of a period → what the control says, and so the URL; a link may give the name as well.
 PERIODS = {
@@ -197,8 +197,8 @@ def caption(view: View) -> str:
     period = view.period
     said = f"{period.label} {period.zone}, compared with {period.previous_label}"
     for name, values in view.where.items():
-        said += f" · {FILTERS[name]}: {', '.join(value or NOT_SET for value in values)}"
-    return said.replace("$", "\\$")
+        said += f" · {FILTERS[name]}: {plain(', '.join(value or NOT_SET for value in values))}"
+    return said
 
 
 def show_days(first: date, last: date) -> None:

@@ -71,7 +71,7 @@ def points(now: float | None, before: float | None) -> str | None:
 def milliseconds(ms: float | None) -> str:
     if ms is None:
         return UNKNOWN
-    return f"{ms / 1000:.2f} s" if ms >= 1000 else f"{ms:.0f} ms"
+    return f"{ms / 1000:.2f} s" if ms >= 999.5 else f"{ms:.0f} ms"
 
 
 def moment(at: datetime | None, zone: str) -> str:
@@ -93,11 +93,12 @@ def ago(seconds: float) -> str:
 
 def short_model(model: str | None) -> str:
     """A model without its organisation, for legends; the full id stands in tables."""
-    return "not set" if not model else model.rsplit("/", 1)[-1]
+    return "not set" if not model else model.rsplit("/", 1)[-1] or model
 
 
 def plain(text: str) -> str:
-    """Text for Markdown: dollar signs would start a formula, and the rest could be markup."""
-    for mark in "\\`*_{}[]<>#$~|:":
+    """Text for Markdown: dollar signs start formulas, the rest could be markup or a new line."""
+    text = " ".join(text.splitlines())
+    for mark in "\\`*_{}[]<>#$~|:&":
         text = text.replace(mark, f"\\{mark}")
     return text

@@ -56,7 +56,7 @@ def test_nothing_shown_is_an_empty_file() -> None:
     assert read(cards.csv_text([])) == [[]]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "\rx"])
+@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "\rx", "\n=x"])
 def test_text_that_a_spreadsheet_would_run_is_quoted(text: str) -> None:
     assert cards.harmless(text) == f"'{text}"
 
@@ -71,6 +71,25 @@ def test_text_survives_the_file(names: list[str]) -> None:
     back = read(cards.csv_text([{"team": name} for name in names]))[1:]
     shown = [row[0] if row else "" for row in back]
     assert shown == [cards.harmless(name) for name in names]
+
+
+@pytest.mark.parametrize("name", ["=cmd()", "@x,y", '+"a"', "-1;2", "=HYPERLINK(1)"])
+def test_a_hostile_name_is_one_harmless_cell_beside_its_money(name: str) -> None:
+    shown = [{"team": name, "cost": Decimal("-0.5"), "calls": None}]
+    assert read(cards.csv_text(shown)) == [["team", "cost", "calls"], [f"'{name}", "-0.5", ""]]
+
+
+@given(st.lists(st.tuples(st.none() | st.integers(), st.booleans())))
+def test_a_file_has_exactly_the_rows_shown(given_rows: list[tuple[int | None, bool]]) -> None:
+    rows = [{"n": number, "m": flag} for number, flag in given_rows]
+    back = read(cards.csv_text(rows, "Sample data"))
+    assert len(back) == len(rows) + 1
+    for line, row in zip(back[1:], rows, strict=True):
+        assert line == ["" if row["n"] is None else str(row["n"]), str(row["m"]), "Sample data"]
+
+
+def test_a_tiny_amount_is_not_written_with_an_exponent() -> None:
+    assert cards.harmless(Decimal("1E-9")) == "0.000000001"
 
 
 @given(st.decimals(places=9, min_value="-999999", max_value="999999"))

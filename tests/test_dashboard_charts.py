@@ -111,3 +111,71 @@ def test_a_coordinate_has_six_digits_that_matter(value: Decimal) -> None:
 def test_the_tallest_stack() -> None:
     assert charts.tallest([("A", [1, None]), ("B", [2, 5])]) == 5.0
     assert charts.tallest([]) == 0.0
+
+
+# -- names that Plotly would read ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plain/name-1", "plain/name-1"),
+        ("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"),
+        ("a&lt;b", "a&amp;lt;b"),
+        ("100%{y}", "100%&#123;y}"),
+    ],
+)
+def test_a_name_is_shown_and_not_run(name: str, text: str) -> None:
+    assert charts.label(name) == text
+
+
+@given(st.lists(st.text("a<>&%{}#12;", max_size=8), unique=True))
+def test_names_that_differ_are_shown_apart(names: list[str]) -> None:
+    assert len({charts.label(name) for name in names}) == len(names)
+
+
+@given(st.text(max_size=30))
+def test_no_name_brings_a_tag_or_a_place_into_a_figure(name: str) -> None:
+    trace = charts.stacked_days(["2026-11-09"], [(name, [1])], None, money=True)["data"][0]
+    own = "%{x|%a %-d %b}<br>: $%{y:,.2f}<extra></extra>"
+    assert trace["hovertemplate"].replace(charts.label(name), "", 1).count("%{") == own.count("%{")
+    for chart in (charts.ranked([name], [1], ["1"]), charts.columns([name], [1], ["1"])):
+        bars = chart["data"][0]
+        assert not {"<", ">"} & {*bars["x" if "orientation" not in bars else "y"][0]}
+
+
+# -- any figures ---------------------------------------------------------------------------------
+
+amounts = st.none() | st.decimals(0, 10**6, places=9)
+
+
+@given(st.lists(amounts, min_size=1, max_size=12))
+def test_bars_are_as_long_as_their_values_and_stay_in_their_room(values: list[Any]) -> None:
+    names = [str(place) for place in range(len(values))]
+    chart = charts.ranked(names, values, names)
+    drawn_at = chart["data"][0]["x"]
+    low, high = chart["layout"]["xaxis"]["range"]
+    assert low == 0 < high
+    assert all(0 <= each <= high for each in drawn_at)
+    assert drawn_at == pytest.approx([float(value or 0) for value in values], rel=1e-5)
+
+
+def test_unpriced_columns_are_gaps_and_not_bars_of_zero() -> None:
+    assert charts.columns(["a", "b"], [None, 0], ["", ""])["data"][0]["y"] == [None, 0.0]
+
+
+def test_the_heat_map_has_a_cell_for_every_hour_even_without_calls() -> None:
+    cells = charts.heat([[0.0] * 24 for _ in range(7)], "calls an hour")["data"][0]["z"]
+    assert [cell for line in cells for cell in line] == [0.0] * 168
+
+
+def test_a_very_long_name_is_whole_in_the_figure() -> None:
+    name = "m" * 5_000
+    assert charts.ranked([name], [1], ["1"])["data"][0]["y"] == [name]
+
+
+@given(st.lists(st.lists(amounts, min_size=3, max_size=3), max_size=5))
+def test_the_tallest_stack_is_the_largest_day(values: list[list[Any]]) -> None:
+    series = [(str(place), each) for place, each in enumerate(values)]
+    days = [sum(float(each[day] or 0) for each in values) for day in range(3)]
+    assert charts.tallest(series) == pytest.approx(max(days))

@@ -97,6 +97,42 @@ def test_the_caption_tells_what_is_shown() -> None:
     assert "a\\$b" in told
 
 
+def test_a_filter_value_brings_no_markup_into_the_caption() -> None:
+    told = filters.caption(view(team=("![x](http://y)\n# z", "<b>")))
+    assert told.endswith("Team: !\\[x\\](http\\://y) \\# z, \\<b\\>")
+
+
+@pytest.mark.parametrize("name", ["today", "7d", "28d", "mtd", "last-month", "2026-W46", "2026-11"])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_a_period_comes_back_from_its_link(name: str, zone: str) -> None:
+    period = named(name, NOW, zone)
+    link = replace(view(), period=period).link
+    names = {said: each for each, said in PERIODS.items()}
+    if link["period"] == "Custom":
+        first, last = (date.fromisoformat(day) for day in link["days"])
+        back = between(first, last, NOW, zone)
+    else:
+        back = named(names[str(link["period"])], NOW, zone)
+    assert (back.since, back.until) == (period.since, period.until)
+
+
+values = st.lists(st.text(min_size=0, max_size=9).filter(lambda each: each != NOT_SET), min_size=1)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(filters.FILTERS)), values.map(tuple)))
+def test_filters_come_back_from_their_link(where: dict[str, tuple[str, ...]]) -> None:
+    link = LINKED.link_to(**where)
+    back = {
+        name: tuple("" if value == NOT_SET else value for value in link[name])
+        for name in filters.FILTERS
+        if name in link
+    }
+    assert back == where
+
+
+LINKED = View(Book("yours", ("live",), lambda *_: None, lambda: (0,)), named("7d", NOW, "UTC"), {})  # type: ignore[arg-type, return-value]
+
+
 def test_every_filter_is_a_dimension_of_the_ledger() -> None:
     assert set(filters.FILTERS) <= set(DIMENSIONS) | set(DERIVED)
 

@@ -14,7 +14,7 @@ from hf_ledger.analytics.words import dollars, percent
 from hf_ledger.dashboard import cards, loaders
 from hf_ledger.dashboard.books import Book, shelf
 from hf_ledger.dashboard.filters import seed
-from hf_ledger.dashboard.format import at_least, change, full
+from hf_ledger.dashboard.format import at_least, change, full, plain
 from hf_ledger.dashboard.report.files import as_html, as_xlsx, file_name
 from hf_ledger.dashboard.sidebar import opened
 
@@ -100,7 +100,7 @@ with st.container(border=True):
         )
 
 for found in report.observations[:5]:
-    st.markdown(f"- {found.sentence}".replace("$", "\\$"))
+    st.markdown(f"- {plain(found.sentence)}")
 teams = [
     {"Team": part.name or "(not set)", "Calls": part.calls, "Cost": dollars(part.cost)}
     for part in report.teams

@@ -11,7 +11,7 @@ from hf_ledger.analytics.words import UNTESTED, dollars
 from hf_ledger.dashboard import cards, filters, loaders, words
 from hf_ledger.dashboard.daily import added
 from hf_ledger.dashboard.filters import View, nothing_here
-from hf_ledger.dashboard.format import full
+from hf_ledger.dashboard.format import full, plain
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
@@ -118,6 +118,6 @@ for kind in KINDS:
 with cards.card("Observations", caption="What the figures show, in words. None is proven."):
     for found in loaders.rows(view.book, "recommendations", view.scope):
         text, link = st.columns([9, 1])
-        text.markdown(f"{found['rank']}. {found['sentence']}".replace("$", "\\$"))
+        text.markdown(f"{found['rank']}. {plain(found['sentence'])}")
         with link:
             cards.calls_link(view, "Calls", json.loads(found["link_where"]))
