@@ -124,7 +124,7 @@ def test_gaps_are_neither_billed_nor_free(ledger: Ledger) -> None:
 def test_half_of_the_last_place_goes_to_the_even(ledger: Ledger) -> None:
     """30 minutes of 1, 3, 5 and 7 nano-dollars an hour: 0.5, 1.5, 2.5 and 3.5 of them."""
     for nano in (1, 3, 5, 7):
-        given_ = {"endpoint": f"e{nano}", "usd_per_hour": nano * NANO}
+        given_: dict[str, Any] = {"endpoint": f"e{nano}", "usd_per_hour": nano * NANO}
         keep_states(
             ledger,
             [state(0, "running", **given_), state(30, "paused", 0, **given_)],
@@ -136,7 +136,12 @@ def test_half_of_the_last_place_goes_to_the_even(ledger: Ledger) -> None:
 
 def test_the_rate_is_the_one_of_the_hour(ledger: Ledger) -> None:
     """The table's price rises at 12:00: two hours before at $1, two hours after at $1.30."""
-    on = {"usd_per_hour": None, "vendor": "aws", "instance_type": "q1", "instance_size": "x1"}
+    on: dict[str, Any] = {
+        "usd_per_hour": None,
+        "vendor": "aws",
+        "instance_type": "q1",
+        "instance_size": "x1",
+    }
 
     def machine(usd: str, hour: int) -> None:
         found = [Hardware("aws", "gpu", "q1", "x1", Decimal(usd))]
