@@ -1,10 +1,10 @@
 """Errors with one sentence for the person who can do something about them.
 
-    LedgerError
-    ├── Usage        the command was called wrongly            exit 2
-    ├── Unusable     a file, port, token or lock is in the way  exit 2
-    │   └── Owned    another process holds the ledger
-    └── Incomplete   done, but something was left out           exit 1
+LedgerError
+├── Usage        the command was called wrongly            exit 2
+├── Unusable     a file, port, token or lock is in the way  exit 2
+│   └── Owned    another process holds the ledger
+└── Incomplete   done, but something was left out           exit 1
 """
 
 from __future__ import annotations
