@@ -8,13 +8,13 @@ Recording imports msgspec and the standard library only; everything else is load
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from hf_ledger.ingest.doors.hook import attribute, carry, operation, record
 
 if TYPE_CHECKING:
     from hf_ledger.analytics.connect import connect
     from hf_ledger.ingest.doors.client import HuggingFaceInferenceClient
+    from hf_ledger.ingest.doors.hook import attribute, carry, operation, record
 
     __version__: str
 
@@ -28,16 +28,21 @@ __all__ = [
     "record",
 ]
 
+#: Where each name lives; commands import this package too and need none of them.
+HOMES = {
+    "HuggingFaceInferenceClient": "hf_ledger.ingest.doors.client",
+    "attribute": "hf_ledger.ingest.doors.hook",
+    "carry": "hf_ledger.ingest.doors.hook",
+    "connect": "hf_ledger.analytics.connect",
+    "operation": "hf_ledger.ingest.doors.hook",
+    "record": "hf_ledger.ingest.doors.hook",
+}
+
 
 def __getattr__(name: str) -> Any:
-    if name == "connect":
-        from hf_ledger.analytics.connect import connect
-
-        return connect
-    if name == "HuggingFaceInferenceClient":
-        from hf_ledger.ingest.doors.client import HuggingFaceInferenceClient
-
-        return HuggingFaceInferenceClient
+    if name in HOMES:
+        found = globals()[name] = getattr(import_module(HOMES[name]), name)
+        return found
     if name == "__version__":
         from hf_ledger.ingest.spool.process import installed_version
 
