@@ -42,8 +42,6 @@ or a network. Point a client here: <code>base_url="http://127.0.0.1:PORT/v1"</co
 <code>{OWNER}402</code>: any status, <code>slow=1</code>, <code>cut</code>, <code>hang</code>,
 <code>error-in-stream</code>, <code>loading</code>, <code>flaky</code>.</p></body></html>"""
 
-Answering = Callable[["Asked"], Awaitable[Response] | Response]
-
 
 class Asked:
     """One request: its JSON (or none), the model named, and what is to go wrong."""
