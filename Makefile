@@ -31,7 +31,7 @@ lint: $(VENV)/test.stamp  ## Format, lint and import contracts
 types: $(VENV)/test.stamp  ## Strict types
 	@$(BIN)/mypy
 
-bench: $(VENV)/test.stamp  ## Measure what the documentation claims
+bench: $(VENV)/test.stamp .venv-peers/stamp  ## Measure what the documentation claims, peers beside it
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/run.stamp  ## Make the command reference again
@@ -46,6 +46,7 @@ lock:  ## Compile the locks again (needs uv in the environment: pip install uv)
 	$(UV_COMPILE) --extra server --group build --group test --group lint \
 		--constraint $(LOCKS)/run.txt --output-file $(LOCKS)/test.txt
 	$(UV_COMPILE) --group smoke --constraint $(LOCKS)/test.txt --output-file $(LOCKS)/smoke.txt
+	$(UV_COMPILE) --group peers --output-file $(LOCKS)/peers.txt
 
 clean:  ## Remove environments and builds; never a ledger
 	rm -rf $(VENV) dist
@@ -72,3 +73,10 @@ $(VENV)/test.stamp: $(LOCKS)/test.txt pyproject.toml | $(BIN)/python
 	@$(SELF_INSTALL)
 	@$(COMPILE)
 	@touch $(VENV)/run.stamp $@
+
+# The tools that record calls otherwise: measured in their own environment, since they pin older clients.
+.venv-peers/stamp: $(LOCKS)/peers.txt
+	@echo "Installing the peers into .venv-peers (about a minute, once) …"
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --require-hashes --no-deps --compile -r $(LOCKS)/peers.txt
+	@touch $@

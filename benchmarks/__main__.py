@@ -1,11 +1,11 @@
-"""Run the named measurements, or all: `python -m benchmarks [startup questions dashboard …]`."""
+"""Run the named measurements, or all: `python -m benchmarks [startup questions peers …]`."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-ALL = ("startup", "recording", "ingest", "questions", "dashboard")
+ALL = ("startup", "recording", "peers", "ingest", "questions", "dashboard")
 
 
 def main() -> int:
