@@ -106,7 +106,9 @@ class ReplyReader:
         body = b"".join(self._kept)
         self._kept = [body]
         if (call.status or 0) < 400:
-            self._error_inside = bodies.read_body(call, body, whole=self._size == len(body))
+            said = bodies.read_body(call, body, whole=self._size == len(body))
+            # No model answers with a web page: a proxy or a log-in did.
+            self._error_inside = said or self._type.startswith("text/html")
 
     def _read_file(self, kind: str) -> None:
         call = self.call
