@@ -16,7 +16,7 @@ from hf_ledger.ingest.wire.usage import set_detail_tokens, set_usage
 
 _LONGEST = 300
 _USAGE = re.compile(rb'(?<!\\)"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
-_IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
+IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
 
 
 class Reply(msgspec.Struct, gc=False):
@@ -91,7 +91,7 @@ def _read_reply(call: Call, reply: Reply) -> None:
         _read_native_counts(call, reply.tokens_evaluated, reply.tokens_predicted)
     set_reply_model(call, reply.model)
     set_reply_id(call, reply.id or reply.request_id)
-    if call.task in _IMAGE_TASKS:
+    if call.task in IMAGE_TASKS:
         call.images = _files(reply) or call.images
     if call.task == "automatic-speech-recognition" and call.audio_seconds is None:
         seconds = raw.number(reply.duration)

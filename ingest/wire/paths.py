@@ -95,6 +95,7 @@ POLL_SEGMENTS = frozenset(
         "task-result",
         "get_result",
         "result",
+        "responses",
     }
 )
 

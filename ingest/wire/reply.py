@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hf_ledger.ingest.call import Call, ErrorKind, Outcome
-from hf_ledger.ingest.wire import bodies, errors, media
+from hf_ledger.ingest.wire import bodies, errors, jobs, media
 from hf_ledger.ingest.wire.events import Events
 from hf_ledger.ingest.wire.exchange import Asked, Ending
 from hf_ledger.ingest.wire.headers import set_header_facts
@@ -48,6 +48,7 @@ class ReplyReader:
         self._kept_size = 0
         self._size = 0
         self._error_inside = False
+        self.promised: jobs.Job | None = None  # the reply is no result yet: ask for it later
         self._binary = media.kind_of_type(self._type)
         call.status = status or None
         call.stream = call.stream or self._events is not None
@@ -81,6 +82,9 @@ class ReplyReader:
             self._read_body()
         set_header_tokens(call, self._headers)
         self._set_outcome(ending)
+        if call.tokens_source == "none" and call.outcome == "ok" and self._kept:
+            form = getattr(call, "form", None)
+            self.promised = jobs.promised(call, b"".join(self._kept), form)
         _forget_form(call)
 
     def failed(self, kind: ErrorKind, cancelled: bool = False) -> None:

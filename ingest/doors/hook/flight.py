@@ -158,6 +158,9 @@ class Flight(Trip):
             reader.finish(ending_of(error))
             if self.call.outcome == "interrupted" and is_named(error, TIMEOUTS):
                 self.call.error_kind = "timeout"
+            if reader.promised is not None:
+                self.hook.polls.hold(self, reader.promised)
+                return
         self.hook.keep(self)
 
     def failed(self, error: BaseException | None) -> None:

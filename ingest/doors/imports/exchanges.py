@@ -14,6 +14,7 @@ from hf_ledger.ingest.doors.imports.explain import explain
 from hf_ledger.ingest.doors.imports.recordings import GIVE_UP_AFTER, Exchange, Rejected
 from hf_ledger.ingest.fingerprint import HashKey, fingerprint
 from hf_ledger.ingest.wire.exchange import Aside, WireSettings
+from hf_ledger.ingest.wire.jobs import Job, Polled, ids_in, read_poll
 from hf_ledger.ingest.wire.mapping import Routes
 from hf_ledger.ingest.wire.reply import ReplyReader, fail
 from hf_ledger.ingest.wire.request import read_request
@@ -68,6 +69,7 @@ class Importer:
         self._explained = explained
         self._routes = Routes()
         self._occurrences: Counter[str] = Counter()
+        self._waiting: dict[str, tuple[Call, Job]] = {}
 
     def read(self, lines: Iterable[Exchange | Rejected]) -> Imported:
         """Import one file's lines; stops early where the file is clearly of another kind."""
@@ -80,10 +82,11 @@ class Importer:
             if not done.exchanges and len(done.rejected) >= GIVE_UP_AFTER:
                 done.given_up = True
                 break
+        self._write_waiting()
         return done
 
     def _take(self, exchange: Exchange, done: Imported) -> None:
-        said = read_exchange(exchange, self._settings, self._routes)
+        said, job = read_exchange(exchange, self._settings, self._routes)
         if self._explained is not None:
             self._explained({"id": exchange.id, **explain(said)})
         if not isinstance(said, Call):
@@ -92,6 +95,7 @@ class Importer:
             done.rejected.append(Rejected(exchange.line, "no recorded_at and no committed_at"))
         else:
             self._keep_call(said, exchange, exchange.ts, done)
+            self._write_or_wait(said, job)
 
     def _keep_call(self, call: Call, exchange: Exchange, ts: int, done: Imported) -> None:
         call.external_id = exchange.id or self._position_id(exchange)
@@ -100,10 +104,36 @@ class Importer:
         if exchange.whole:
             content_type = exchange.request_headers.get("content-type", "")
             fingerprint(call, exchange.request_body, content_type, self._key)
-        self._write(call)
         done.calls += 1
         done.first = ts if done.first is None else min(done.first, ts)
         done.last = ts if done.last is None else max(done.last, ts)
+
+    def _write_or_wait(self, call: Call, job: Job | None) -> None:
+        """A promise waits for the poll that ends it; a file that holds none leaves it as it is."""
+        if job is None:
+            self._write(call)
+            return
+        before = self._waiting.pop(job.id, None)
+        if before is not None:
+            self._write(before[0])
+        self._waiting[job.id] = (call, job)
+
+    def _read_poll(self, exchange: Exchange) -> None:
+        """The poll's end is the call's: the time in between belongs to it."""
+        waiting = next(filter(None, map(self._waiting.get, ids_in(exchange.url))), None)
+        if waiting is None or exchange.status is None:
+            return
+        call, job = waiting
+        if exchange.ts is not None and exchange.latency_ms is not None:
+            call.latency_ms = (exchange.ts - call.ts) / 1000 + exchange.latency_ms
+        headers, body = exchange.response_headers, exchange.response_body
+        if read_poll(call, job, Polled(exchange.url, exchange.status, headers, body)):
+            self._write(self._waiting.pop(job.id)[0])
+
+    def _write_waiting(self) -> None:
+        for call, _ in self._waiting.values():
+            self._write(call)
+        self._waiting.clear()
 
     def _position_id(self, exchange: Exchange) -> str:
         """An exchange without an id is known by where and when, and by how often that came before.
@@ -119,6 +149,8 @@ class Importer:
     def _keep_aside(self, said: Aside | None, exchange: Exchange, done: Imported) -> None:
         reason = said.reason if said else "unknown_host"
         done.asides[reason] += 1
+        if reason == "poll":
+            self._read_poll(exchange)
         if reason != "mapping" or exchange.status != 200:
             return
         for route in self._routes.read(exchange.url, exchange.response_body, exchange.ts or 0):
@@ -129,8 +161,11 @@ class Importer:
 
 def read_exchange(
     exchange: Exchange, settings: WireSettings, routes: Routes
-) -> Call | Aside | None:
-    """The finished call, or why there is none; its duration is the recording's, if it has one."""
+) -> tuple[Call | Aside | None, Job | None]:
+    """The finished call, or why there is none, and the job that its reply promises instead.
+
+    Its duration is the recording's, if it has one.
+    """
     said = read_request(
         exchange.method,
         exchange.url,
@@ -140,7 +175,8 @@ def read_exchange(
         routes=routes,
     )
     if not isinstance(said, Call):
-        return said
+        return said, None
+    promise = None
     said.source, said.origin = "import", "import"
     if exchange.status is None:
         fail(said, "connection", 0, _no_clock)
@@ -148,8 +184,9 @@ def read_exchange(
         reader = ReplyReader(said, exchange.status, exchange.response_headers, 0, _no_clock)
         reader.feed(exchange.response_body)
         reader.finish("complete")
+        promise = reader.promised
     said.latency_ms, said.ttft_ms = exchange.latency_ms, None
-    return said
+    return said, promise
 
 
 def _no_clock() -> int:
