@@ -1,4 +1,4 @@
-"""What has no public recording: the practice server plays it, a client drives it, it is recorded."""
+"""What has no public recording is played by the practice server, driven and recorded."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ _SAYS = re.compile(
     rb'|(?:message_stop|message-end|response\.(?:completed|incomplete|failed)|error)"'
     rb"[ \t]*[,}\r\n])"
 )
+#: Beyond this a stream without usage is not counted to its end.
+MOST_COUNTED = 4 << 20
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = frozenset(
     {
@@ -79,6 +81,8 @@ class Events:
         self.content = False  # the first generated piece has come
         self.first: bytes = b""  # first event: id and model stand in it
         self.generated: bytes = b""  # TGI's or llama.cpp's last event: its counts
+        self.pieces: list[bytes] = []  # as they came, to be counted where no usage is stated
+        self._size = 0
         self._named = False  # an event has been called an error
         self._usages: list[bytes] = []  # first and last piece that states usage
         self._errors: list[bytes] = []
@@ -128,6 +132,9 @@ class Events:
     def _read(self, lines: bytes) -> None:
         if not self.content:
             self._seek_content(lines)
+        self._size += len(lines)
+        if self._size <= MOST_COUNTED:
+            self.pieces.append(lines)
         names = _said_names(lines)
         if names:
             self._keep_said(lines, names)

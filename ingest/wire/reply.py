@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hf_ledger.ingest.call import Call, ErrorKind, Outcome
-from hf_ledger.ingest.wire import bodies, errors, jobs, media
+from hf_ledger.ingest.wire import bodies, errors, estimate, jobs, media
 from hf_ledger.ingest.wire.events import Events
 from hf_ledger.ingest.wire.exchange import Asked, Ending
 from hf_ledger.ingest.wire.headers import set_header_facts
@@ -86,6 +86,22 @@ class ReplyReader:
             form = getattr(call, "form", None)
             self.promised = jobs.promised(call, b"".join(self._kept), form)
         _forget_form(call)
+
+    def estimate(self, sent: bytes | None) -> None:
+        """Estimate the tokens that the finished call should have and nobody stated.
+
+        `sent` is the request's body, None where it was not kept whole.
+        """
+        call = self.call
+        if self.promised is not None or not estimate.lacks(call):
+            return
+        if self._events is not None:
+            written = estimate.streamed_tokens(self._events.pieces)
+        elif call.outcome == "ok":
+            written = estimate.written_tokens(b"".join(self._kept))
+        else:
+            return
+        estimate.fill(call, sent, written)
 
     def failed(self, kind: ErrorKind, cancelled: bool = False) -> None:
         """Complete the call: no reply came at all."""

@@ -156,6 +156,7 @@ class Flight(Trip):
             if self.waiting:
                 reader.feed(b"".join(self.waiting))
             reader.finish(ending_of(error))
+            reader.estimate(self.sent[2])
             if self.call.outcome == "interrupted" and is_named(error, TIMEOUTS):
                 self.call.error_kind = "timeout"
             if reader.promised is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hf_ledger.ingest.call import Call, Line
-from hf_ledger.ingest.doors.imports.explain import explain
+from hf_ledger.ingest.doors.imports.explain import explain, explain_estimates
 from hf_ledger.ingest.doors.imports.recordings import GIVE_UP_AFTER, Exchange, Rejected
 from hf_ledger.ingest.fingerprint import HashKey, fingerprint
 from hf_ledger.ingest.wire.exchange import Aside, WireSettings
@@ -86,16 +86,19 @@ class Importer:
         return done
 
     def _take(self, exchange: Exchange, done: Imported) -> None:
-        said, job = read_exchange(exchange, self._settings, self._routes)
+        said, reader = read_exchange(exchange, self._settings, self._routes)
+        stated = explain(said)
+        if reader is not None:
+            reader.estimate(exchange.request_body if exchange.whole else None)
         if self._explained is not None:
-            self._explained({"id": exchange.id, **explain(said)})
+            self._explained({"id": exchange.id, **stated, **explain_estimates(said, stated)})
         if not isinstance(said, Call):
             self._keep_aside(said, exchange, done)
         elif exchange.ts is None:
             done.rejected.append(Rejected(exchange.line, "no recorded_at and no committed_at"))
         else:
             self._keep_call(said, exchange, exchange.ts, done)
-            self._write_or_wait(said, job)
+            self._write_or_wait(said, reader.promised if reader else None)
 
     def _keep_call(self, call: Call, exchange: Exchange, ts: int, done: Imported) -> None:
         call.external_id = exchange.id or self._position_id(exchange)
@@ -161,8 +164,8 @@ class Importer:
 
 def read_exchange(
     exchange: Exchange, settings: WireSettings, routes: Routes
-) -> tuple[Call | Aside | None, Job | None]:
-    """The finished call, or why there is none, and the job that its reply promises instead.
+) -> tuple[Call | Aside | None, ReplyReader | None]:
+    """The finished call, or why there is none, and what has read its reply.
 
     Its duration is the recording's, if it has one.
     """
@@ -176,7 +179,7 @@ def read_exchange(
     )
     if not isinstance(said, Call):
         return said, None
-    promise = None
+    reader = None
     said.source, said.origin = "import", "import"
     if exchange.status is None:
         fail(said, "connection", 0, _no_clock)
@@ -184,9 +187,8 @@ def read_exchange(
         reader = ReplyReader(said, exchange.status, exchange.response_headers, 0, _no_clock)
         reader.feed(exchange.response_body)
         reader.finish("complete")
-        promise = reader.promised
     said.latency_ms, said.ttft_ms = exchange.latency_ms, None
-    return said, promise
+    return said, reader
 
 
 def _no_clock() -> int:

@@ -44,3 +44,17 @@ def tokens_known(call: Call) -> bool:
     """Whether the server stated all the tokens that this task has."""
     made = call.output_tokens is not None or call.task in INPUT_ONLY
     return call.input_tokens is not None and made
+
+
+def explain_estimates(said: Call | Aside | None, stated: dict[str, Any]) -> dict[str, Any]:
+    """What was estimated where `stated` has nothing; null where it has."""
+    if not isinstance(said, Call):
+        return {}
+    found = {"input_tokens": said.input_tokens, "output_tokens": said.output_tokens}
+    return {
+        "tokens_source": said.tokens_source,
+        **{
+            f"estimated_{name}": None if stated[name] == value else value
+            for name, value in found.items()
+        },
+    }
