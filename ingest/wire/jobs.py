@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from hf_ledger.ingest.call import Call, ErrorKind
 from hf_ledger.ingest.wire import bodies, errors, media, raw, tasks
 from hf_ledger.ingest.wire.headers import set_units
-from hf_ledger.ingest.wire.paths import segments_of
+from hf_ledger.ingest.wire.paths import segments_of, split_url
 from hf_ledger.ingest.wire.raw import NOTHING, Raw
 
 Stage = Literal["running", "ready", "done", "failed", "cancelled"]
@@ -144,10 +144,7 @@ def _name_of(said: _Said) -> str | None:
 
 def ids_in(url: str) -> Iterator[str]:
     """What in an address may be the id of a job; the last parts first."""
-    try:
-        split = urlsplit(url)
-    except ValueError:
-        return
+    split = split_url(url)
     yield from (value for _, value in parse_qsl(split.query))
     yield from reversed(segments_of(split.path))
 
@@ -176,10 +173,7 @@ def give_up(call: Call, job: Job) -> None:
 
 
 def _last_segment(url: str) -> str:
-    try:
-        segments = segments_of(urlsplit(url).path)
-    except ValueError:
-        return ""
+    segments = segments_of(split_url(url).path)
     return segments[-1] if segments else ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
 #: The end of a path → Hugging Face's task; the longer one wins: `/chat/completions` is chat.
 _TAILS: dict[tuple[str, ...], str] = {
@@ -117,6 +117,14 @@ def segments_of(path: str) -> tuple[str, ...]:
     """The path's segments, unquoted, without empty ones."""
     parts = path.split("?", 1)[0].split("#", 1)[0].split("/")
     return tuple([unquote(part) if "%" in part else part for part in parts if part])
+
+
+def split_url(url: str) -> SplitResult:
+    """The address in its parts; an empty one for what is no address at all."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def task_of_tail(rest: tuple[str, ...], provider: str | None = None) -> str | None:
