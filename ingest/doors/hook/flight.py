@@ -156,8 +156,12 @@ class Flight(Trip):
             if self.waiting:
                 reader.feed(b"".join(self.waiting))
             reader.finish(ending_of(error))
+            reader.estimate(self.sent[2])
             if self.call.outcome == "interrupted" and is_named(error, TIMEOUTS):
                 self.call.error_kind = "timeout"
+            if reader.promised is not None:
+                self.hook.polls.hold(self, reader.promised)
+                return
         self.hook.keep(self)
 
     def failed(self, error: BaseException | None) -> None:

@@ -15,6 +15,7 @@ from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
+from hf_ledger.ingest.doors.hook.polls import Awaited, Polls
 from hf_ledger.ingest.doors.hook.retries import Retries
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
@@ -67,8 +68,9 @@ class Hook:
 
     def _begin(self) -> None:
         """The state that a forked child doesn't share with its parent."""
-        self.open: dict[str, Flight] = {}
+        self.open: dict[str, Flight | Awaited] = {}
         self.retries = Retries()
+        self.polls = Polls(self)
         self._counts: dict[str, int] = {}
         self._failures_told = self.shield.failures
         self._counting = threading.RLock()
@@ -92,6 +94,8 @@ class Hook:
         if way is None:
             return None
         self.count(way.reason)
+        if way.reason == "poll":
+            return self.polls.follow(address)
         return LookUp(self, address) if way.reason == "mapping" else None
 
     def _depart(self, request: Any, way: Way, address: str) -> Flight:
@@ -123,7 +127,7 @@ class Hook:
 
     # -- a flight ends ---------------------------------------------------------------------------
 
-    def claim(self, flight: Flight) -> bool:
+    def claim(self, flight: Flight | Awaited) -> bool:
         """Whether the asker is the one to end this flight; the first is, and nobody after."""
         if self.open.pop(flight.call.call_id, None) is None:
             return False
@@ -133,7 +137,7 @@ class Hook:
                 pass
         return True
 
-    def keep(self, flight: Flight) -> None:
+    def keep(self, flight: Flight | Awaited) -> None:
         """Write the line of an ended flight."""
         call = flight.call
         if call.outcome == "error":
@@ -177,6 +181,7 @@ class Hook:
 
     def beat(self) -> None:
         """About every 200 ms, and at the end: start marks and counts."""
+        self.shield(self.polls.expire)
         self.shield(self.mark_open)
         self.shield(self.notice)
 
@@ -186,7 +191,7 @@ class Hook:
             if flight.started < before and not flight.marked:
                 self._mark(flight)
 
-    def _mark(self, flight: Flight) -> None:
+    def _mark(self, flight: Flight | Awaited) -> None:
         """Leave a start mark, unless the flight has ended meanwhile or a gateway keeps it."""
         if flight.netloc in self._gateways:
             return
