@@ -81,7 +81,7 @@ select
     p.source
 from prices as p
 join calls as c
-    on p.price_id = c.price_id
+    on list_contains(string_split(c.price_id, ' + '), p.price_id)
     or (
         p.provider = c.provider
         and p.model = c.model
