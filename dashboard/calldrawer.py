@@ -27,7 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "How it went": ("outcome", "status", "error_kind", "latency_ms", "ttft_ms", "attempt"),
     "Money": (
-        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost",
+        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost", "allocated_cost",
         "cost_basis", "price_id", "payer",
     ),
 }  # fmt: skip
@@ -126,6 +126,11 @@ def priced(call: Row) -> list[str]:
     """The sum, line by line, then where its prices come from."""
     basis = call["cost_basis"]
     lines = [BASES[basis] if basis in BASES else str(basis)]
+    if call.get("allocated_cost") is not None:
+        lines.append(
+            f"Allocated: {exact(call['allocated_cost'])}, its share of the endpoint's hours by the "
+            "time it was under way. It is part of these hours and in no total of calls."
+        )
     if basis not in BY_PRICE_ROWS:
         return lines
     prices = named(json.loads(call["prices_used"]), call["price_id"])
