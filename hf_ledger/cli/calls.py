@@ -31,6 +31,8 @@ COLUMNS = (
     "call_id",
 )
 
+ALLOCATED = "allocated cost: a call's share of its endpoint's hours; in no total of calls."
+
 
 @shared
 def calls(
@@ -48,7 +50,10 @@ def calls(
     page = {"limit": limit, "offset": offset, "order": order, "descending": not ascending}
     with asked.asking() as ask:
         table = ask("calls", asked.scope, **page)
-    return write(asked, "calls", table, title="Calls", columns=COLUMNS)
+    shares = table["allocated_cost"].null_count < table.num_rows
+    columns = (*COLUMNS, "allocated_cost") if shares else COLUMNS
+    notes = [ALLOCATED] if shares else []
+    return write(asked, "calls", table, title="Calls", columns=columns, notes=notes)
 
 
 def one(asked: Asked, call_id: str) -> None:

@@ -38,7 +38,7 @@ NESTED = frozenset({"link_where", "prices_used"})
 
 #: Money of calls, whose price may be unknown; the rest of money is missing where it says nothing.
 COSTS = frozenset({"cost", "list_cost", "cost_after"})
-MONEY = COSTS | {"billed_cost", "difference", "amount"}
+MONEY = COSTS | {"allocated_cost", "billed_cost", "difference", "amount"}
 #: A price or the cost of one request: every digit counts.
 PRICES = frozenset({"per_call", "usd"})
 SHARES = frozenset({"share"})

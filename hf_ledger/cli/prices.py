@@ -68,9 +68,10 @@ def further(http: Any, addresses: Any, session: Any, now: datetime) -> None:
     from hf_ledger.ingest.errors import Incomplete, Unusable
 
     try:
-        routes = fetch_routes(http, addresses)
+        routes, snapshot = fetch_routes(http, addresses)
+        origin = {"source": addresses.hub, "snapshot": snapshot, "moment": now}
         new = sum(
-            session.command("routes_keep", routes=part, source=addresses.hub, moment=now)["routes"]
+            session.command("routes_keep", routes=part, **origin)["routes"]
             for part in parts_of(routes)
         )
         typer.echo(f"Routes: {len(routes):,} listed, {new:,} new.")
@@ -111,6 +112,9 @@ def refreshed(done: dict[str, Any]) -> str:
 @app.command("import")
 def import_contracts(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TOML; docs/prices.md.")],
+    as_list: Annotated[
+        bool, typer.Option("--list", help="A provider's own public list: below the router's.")
+    ] = False,
 ) -> None:
     """Prices agreed on and discounts: they outrank the list, which stays beside them."""
     from hf_ledger.cli.holder import ledger_of_yours
@@ -118,9 +122,13 @@ def import_contracts(
 
     agreed = read_contracts(file)
     with ledger_of_yours() as session:
-        done = session.command("prices_agree", **as_params(agreed))
+        if as_list:
+            told = f"{session.command('prices_list', **as_params(agreed))['prices']:,} list prices"
+        else:
+            done = session.command("prices_agree", **as_params(agreed))
+            told = f"{done['contracts']:,} agreed prices"
     typer.echo(
-        f"{done['contracts']:,} agreed prices of {agreed.source} hold for calls from now on; "
+        f"{told} of {agreed.source} hold for calls from now on; "
         "for earlier ones: hf-ledger reprice --since DATE."
     )
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hf_ledger.ingest.catalogue.contracts import Agreed, keep_contracts
+from hf_ledger.ingest.catalogue.contracts import Agreed, keep_contracts, keep_listed
 from hf_ledger.ingest.catalogue.endpoints import State, keep_states
 from hf_ledger.ingest.catalogue.lists import Hardware, PriceList, Route
 from hf_ledger.ingest.catalogue.months import close_month
@@ -26,6 +26,7 @@ class KeepRoutes(msgspec.Struct):
     routes: list[Route]
     source: str
     moment: datetime
+    snapshot: str = ""
 
 
 class KeepHardware(msgspec.Struct):
@@ -66,9 +67,14 @@ def prices_agree(ledger: Ledger, payload: bytes) -> Answer:
     return {"contracts": keep_contracts(ledger, read(payload, Agreed))}
 
 
+def prices_list(ledger: Ledger, payload: bytes) -> Answer:
+    return {"prices": keep_listed(ledger, read(payload, Agreed))}
+
+
 def routes_keep(ledger: Ledger, payload: bytes) -> Answer:
     given = read(payload, KeepRoutes)
-    return {"routes": keep_routes(ledger, given.routes, given.source, given.moment)}
+    kept = keep_routes(ledger, given.routes, given.source, given.moment, given.snapshot)
+    return {"routes": kept}
 
 
 def hardware_keep(ledger: Ledger, payload: bytes) -> Answer:
@@ -100,6 +106,7 @@ def month_close(ledger: Ledger, payload: bytes) -> Answer:
 CHORES: dict[str, Callable[[Ledger, bytes], Answer]] = {
     "prices_keep": prices_keep,
     "prices_agree": prices_agree,
+    "prices_list": prices_list,
     "routes_keep": routes_keep,
     "hardware_keep": hardware_keep,
     "endpoints_keep": endpoints_keep,

@@ -21,6 +21,7 @@ select
 from (
     select
         'list' as tier,
+        rank,
         price_id,
         provider,
         model,
@@ -33,6 +34,7 @@ from (
     union all
     select
         'contract',
+        0,
         contract_id,
         provider,
         model,
@@ -51,11 +53,13 @@ TOKEN_PRICES = """
 create or replace temp table token_prices as
 select
     tier,
+    rank,
     price_id,
     provider,
     folded,
     valid_from,
     valid_to,
+    false as completed,
     min(per_units) as per_units,
     max(nano) filter (kind = 'input_tokens') as input_nano,
     max(nano) filter (kind = 'output_tokens') as output_nano,
@@ -65,6 +69,33 @@ from nano_prices
 where kind in ('input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens')
 group by all
 having count(distinct per_units) = 1
+"""
+
+# A list that names no price of cached input, completed by one that does: only where both have the
+# same prices otherwise, so that it is the same tariff. Only calls with cached tokens take it.
+COMPLETED_PRICES = """
+insert into token_prices by name
+select listed.* replace (
+    listed.price_id || ' + ' || further.price_id as price_id,
+    greatest(listed.valid_from, further.valid_from) as valid_from,
+    least(listed.valid_to, further.valid_to) as valid_to,
+    true as completed,
+    further.read_nano as read_nano,
+    coalesce(listed.write_nano, further.write_nano) as write_nano
+)
+from token_prices as listed
+inner join token_prices as further
+    on further.tier = listed.tier
+    and further.provider = listed.provider
+    and further.folded = listed.folded
+    and further.rank > listed.rank
+    and further.per_units = listed.per_units
+    and further.input_nano = listed.input_nano
+    and further.output_nano = listed.output_nano
+    and further.valid_from < coalesce(listed.valid_to, 'infinity'::timestamp)
+    and listed.valid_from < coalesce(further.valid_to, 'infinity'::timestamp)
+where listed.read_nano is null
+    and further.read_nano is not null
 """
 
 # An embedding has no output tokens to state; elsewhere an unstated output is unknown.
@@ -88,7 +119,11 @@ with counted as (
 select
     counted.id,
     token_prices.tier,
-    'list_price_tokens' as basis,
+    case token_prices.rank
+        when 0 then 'list_price_tokens'
+        when 1 then 'provider_list_price'
+        else 'collected_price'
+    end as basis,
     token_prices.price_id,
     token_prices.per_units::hugeint as denominator,
     counted.uncached * input_nano
@@ -102,11 +137,16 @@ inner join token_prices
     and token_prices.folded = counted.folded
     and counted.ts >= token_prices.valid_from
     and (token_prices.valid_to is null or counted.ts < token_prices.valid_to)
+    and (not token_prices.completed or counted.cache_read + counted.cache_write > 0)
 where counted.output is not null
     and least(counted.uncached, counted.cache_read, counted.cache_write, counted.output) >= 0
 qualify row_number() over (
     partition by counted.id, token_prices.tier
-    order by token_prices.valid_from desc, token_prices.price_id desc
+    order by
+        numerator is null,
+        token_prices.rank,
+        token_prices.valid_from desc,
+        token_prices.price_id desc
 ) = 1
 """
 
@@ -142,9 +182,11 @@ with measured as (
 select
     measured.id,
     prices.tier,
-    case measured.kind
-        when 'gpu_seconds' then 'compute_time_estimate'
-        else 'list_price_units'
+    case
+        when measured.kind = 'gpu_seconds' then 'compute_time_estimate'
+        when prices.rank = 0 then 'list_price_units'
+        when prices.rank = 1 then 'provider_list_price'
+        else 'collected_price'
     end,
     prices.price_id,
     prices.per_units::hugeint * 1000000000,
@@ -162,7 +204,11 @@ anti join list_costs as by_tokens
 where measured.quantity >= 0
 qualify row_number() over (
     partition by measured.id, prices.tier
-    order by prices.model = '*', prices.valid_from desc, prices.price_id desc
+    order by
+        prices.rank,
+        prices.model = '*',
+        prices.valid_from desc,
+        prices.price_id desc
 ) = 1
 """
 
@@ -304,6 +350,7 @@ where staged.rowid = bases.id
 STEPS = (
     NANO_PRICES,
     TOKEN_PRICES,
+    COMPLETED_PRICES,
     TOKEN_COSTS,
     UNIT_COSTS,
     DISCOUNTS,

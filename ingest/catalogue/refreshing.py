@@ -14,8 +14,10 @@ from typing import Any
 
 import duckdb
 
+from hf_ledger.ingest.catalogue.collection import keep_collected
 from hf_ledger.ingest.catalogue.comparing import naive
 from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList, Route
+from hf_ledger.ingest.catalogue.mapped import keep_mapped
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 
@@ -38,6 +40,7 @@ select
     min(missing_since) as missing_since
 from prices
 where valid_to is null
+    and rank = 0
     and price_id in (select price_id from prices where kind = 'input_tokens')
 group by all
 order by valid_from
@@ -284,28 +287,43 @@ def same(listed: Listed, price: Standing | None) -> bool:
     return listed.prices == (price.input_usd, price.output_usd) and listed.is_free == price.is_free
 
 
-def keep_routes(ledger: Ledger, routes: Sequence[Route], source: str, moment: datetime) -> int:
-    """Add the routes not known yet, as seen from now on; how many."""
+def keep_routes(
+    ledger: Ledger, routes: Sequence[Route], source: str, moment: datetime, snapshot: str = ""
+) -> int:
+    """Add the routes not known yet, as seen from now on, and the prices they state; how many new.
+
+    A new route may be one that the price collection knows by the provider's own id.
+    """
     with ledger.writing:
         cursor = ledger.cursor()
         try:
-            known = set(cursor.execute(KNOWN_ROUTES).fetchall())
-            new = [r for r in routes if (r.model, r.provider, r.provider_model) not in known]
-            if new:
-                cursor.execute(
-                    ADD_ROUTES,
-                    {
-                        "models": [route.model for route in new],
-                        "providers": [route.provider for route in new],
-                        "provider_models": [route.provider_model for route in new],
-                        "tasks": [route.task for route in new],
-                        "moment": naive(moment),
-                        "source": source,
-                    },
-                )
+            with transaction(cursor):
+                known = set(cursor.execute(KNOWN_ROUTES).fetchall())
+                new = [r for r in routes if (r.model, r.provider, r.provider_model) not in known]
+                if new:
+                    add_routes(cursor, new, source, naive(moment))
+                    keep_collected(cursor, moment)
+                origin = {"source": source, "snapshot": snapshot, "moment": naive(moment)}
+                keep_mapped(cursor, routes, origin)
         finally:
             cursor.close()
     return len(new)
+
+
+def add_routes(
+    cursor: duckdb.DuckDBPyConnection, new: Sequence[Route], source: str, moment: datetime
+) -> None:
+    cursor.execute(
+        ADD_ROUTES,
+        {
+            "models": [route.model for route in new],
+            "providers": [route.provider for route in new],
+            "provider_models": [route.provider_model for route in new],
+            "tasks": [route.task for route in new],
+            "moment": moment,
+            "source": source,
+        },
+    )
 
 
 def keep_hardware(

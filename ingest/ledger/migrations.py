@@ -243,8 +243,17 @@ def m0003_book_of_account(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(table)
 
 
+PRICE_RANKS = "alter table prices add column rank tinyint default 0"
+
+
+def m0004_price_ranks(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Prices of several sources for one route: which counts first."""
+    cursor.execute(PRICE_RANKS)
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0001_first_walk,
     m0002_other_ways_in,
     m0003_book_of_account,
+    m0004_price_ranks,
 )
