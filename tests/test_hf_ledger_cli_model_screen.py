@@ -10,6 +10,8 @@ import pytest
 
 from hf_ledger.cli import main
 from hf_ledger.cli.model_screen import WIDTH, change, cuts_of, over_time
+from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.places import Places
 
 LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
 
@@ -66,6 +68,12 @@ def test_prices_are_found_for_links_suffixes_and_any_case(
 ) -> None:
     for written in (f"https://hf.co/{LLAMA}", f"{LLAMA}:groq", LLAMA.lower()):
         assert "groq          0.59" in screen(capsys, written)
+
+
+def test_a_ledgers_own_prices_are_shown(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
+    with Ledger.open(places) as ledger:
+        ledger.cursor().execute("update prices set usd = 0.77 where provider = 'groq'")
+    assert "groq          0.77   0.77" in screen(capsys, LLAMA)
 
 
 def test_a_model_without_size_and_price(capsys: pytest.CaptureFixture[str]) -> None:
