@@ -1,4 +1,4 @@
-"""Sizes of models that no table holds and the reference catalogue does not know.
+"""Sizes by name alone of models that the reference catalogue does not know.
 
 `unseen_models.csv`: model, family, total parameters in billions, and who states them. From
 Xinference 4.1.0 (Apache-2.0) all models that are in neither the catalogue nor the other lists, but
