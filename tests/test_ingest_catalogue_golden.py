@@ -104,4 +104,4 @@ def test_family_parameters_and_class(
 )
 def test_a_private_model_has_the_family_of_its_task(model: str, task: str, family: str) -> None:
     size = size_of(model, task)
-    assert (size.family, size.size_class, size.source) == (family, None, "unknown")
+    assert (size.family, size.size_class, size.confidence) == (family, None, "unknown")

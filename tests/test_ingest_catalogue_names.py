@@ -32,6 +32,14 @@ from hf_ledger.ingest.catalogue.names import UNNAMED, named_size
         ("TheBloke/Llama-2-7B-Chat-GPTQ", 7.0),
         ("xtuner/llava-llama-3-8b-v1_1", 8.0),
         ("Tongyi-Zhiwen/QwenLong-L1-32B", 32.0),
+        ("ISTA-DASLab/gemma-3-12b-it-GPTQ-4b-128g", 12.0),  # 4b is bits
+        ("acme/gpt2-124m-fineweb-edu-10b", 0.124),  # 10b is tokens
+        ("naver/splade-code-06B", 0.6),
+        ("acme/evolai-tfm-1p5b", 1.5),
+        ("chujiezheng/Mistral7B-PairRM", 7.0),
+        ("EleutherAI/pythia410m", 0.41),
+        ("acme/Qwen3.8-27B-AWQ-MTP", 27.0),  # the model with its own head
+        ("acme/Qwen3-0.6B-Distilled-30B-A3B", 0.6),  # 30B-A3B is the teacher
     ],
 )
 def test_a_plain_number_is_the_size(model: str, total: float) -> None:
@@ -90,6 +98,7 @@ def test_an_active_part_alone_is_not_taken_for_the_total(model: str, active: flo
         ("mistral-community/Mixtral-8x22B-v0.1", 140.6),
         ("someone/beyonder-4x7b", 24.2),
         ("someone/phixtral-2x7b", 12.9),
+        ("mixtao/MixTAO-7Bx2-MoE", 12.6),
     ],
 )
 def test_experts_share_parts(model: str, real: float) -> None:
@@ -111,6 +120,11 @@ def test_experts_share_parts(model: str, real: float) -> None:
         "someone/llama-3-8b-lora",
         "someone/qwen-7b-adapter",
         "Qwen/Qwen3.6-27B-MTP",
+        "z-lab/Qwen3.5-4B-DFlash",
+        "RadixArk/Qwen3.8-27B-DSpark",
+        "google/gemma-4-31B-it-qat-assistant",
+        "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",  # images of training
+        "Corianas/miniguanaco-1.5T",  # tokens of training
         "hf-internal-testing/tiny-random-llama-8b",
         "allenai/OLMoE-1B-7B-0924",  # two sizes, one of them active
         "fla-hub/transformer-1.3B-100B",  # trained on 100 B tokens

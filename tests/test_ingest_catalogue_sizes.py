@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import shared_file
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hf_ledger.ingest.catalogue.architectures import architectures
 from hf_ledger.ingest.catalogue.load import data_file
+from hf_ledger.ingest.catalogue.prices import shipped_prices
 from hf_ledger.ingest.catalogue.sizes import (
     CLASS_VERSION,
     CUTS,
     Family,
     Size,
-    architectures,
     class_of,
     family_of_name,
     family_of_task,
@@ -24,6 +28,16 @@ from hf_ledger.ingest.catalogue.sizes import (
 )
 
 NO_TABLE: dict[str, Size] = {}
+ASKED = [
+    "meta-llama/Llama-3.3-70B-Instruct",
+    "Qwen/Qwen3-30B-A3B",
+    "mistralai/Mixtral-8x7B-Instruct-v0.1",
+    "BAAI/bge-m3",
+    "openai/whisper-large-v3-turbo",
+    "acme/fresh-4b",
+    "acme/mystery",
+    "google/gemma-3n-E4B-it",
+]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +161,8 @@ def test_traps(
 def test_unknown_is_said(model: str) -> None:
     size = size_of(model, table=NO_TABLE)
     assert (size.params_total_b, size.size_class) == (None, None)
-    assert size.source == size.confidence == "unknown"
+    assert size.confidence == "unknown"
+    assert size.source.startswith("unknown: ")
 
 
 def test_an_unknown_model_of_a_known_task_has_its_family() -> None:
@@ -183,6 +198,66 @@ def test_provider_suffixes_and_case_do_not_matter() -> None:
     assert plain.confidence == "metadata and name agree"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "meta-llama/llama-3.3-70b-instruct",
+        "meta-llama/Llama-3.3-70B-Instruct:fastest",
+        "https://huggingface.co/meta-llama/Llama-3.3-70B-Instruct",
+        "huggingface/together/meta-llama/Llama-3.3-70B-Instruct",
+    ],
+)
+def test_the_answer_is_of_the_id_as_asked(written: str) -> None:
+    size = size_of(written)
+    assert (size.model, size.params_total_b) == (written, 70.5537)
+
+
+@given(st.text(max_size=80))
+def test_any_text_has_an_answer(text: str) -> None:
+    size = size_of(text)
+    assert size.model == text
+    assert (size.size_class is None) == (size.params_total_b is None)
+    assert size.source and size.confidence
+
+
+@given(
+    st.sampled_from(ASKED), st.sampled_from(["", ":groq", ":fastest", ":preferred"]), st.booleans()
+)
+def test_suffix_and_case_change_nothing(model: str, suffix: str, upper: bool) -> None:
+    plain = size_of(model)
+    written = (model.upper() if upper else model.lower()) + suffix
+    assert replace(size_of(written), model=model) == plain
+
+
+@given(st.sampled_from(ASKED))
+def test_the_class_follows_from_family_and_parameters(model: str) -> None:
+    """But for a name on the cut of 4 B, which rounds down."""
+    size = size_of(model, table=NO_TABLE)
+    if size.params_total_b != 4.0:
+        assert size.size_class == class_of(size.family, size.params_total_b)
+
+
+def test_what_is_priced_has_a_size_or_a_reason() -> None:
+    with data_file("routes.csv").open(encoding="utf-8") as file:
+        routed = {row["model"]: row["task"] for row in csv.DictReader(file)}
+    priced = {price.model for price in shipped_prices()} - {"*"}
+    sizes = [size_of(model, routed.get(model)) for model in sorted(priced | set(routed))]
+    assert [size.model for size in sizes if size.model in priced and not size.size_class] == []
+    assert all(size.size_class or size.source.startswith("unknown: ") for size in sizes)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("Shakker-Labs/FLUX.1-dev-LoRA-AntiBlur", "a part of a model"),
+        ("acme/thing-17B-16E", "the active part only"),
+        ("acme/mystery", "no certain size"),
+    ],
+)
+def test_why_a_size_is_unknown_is_said(model: str, reason: str) -> None:
+    assert reason in size_of(model, table=NO_TABLE).source
+
+
 def test_the_shipped_table_comes_before_the_name() -> None:
     mine = Size("acme/x-7b", "llm", 90.0, None, "xl", CLASS_VERSION, "mine", "certain")
     assert size_of("acme/x-7b", table={"acme/x-7b": mine}) == mine
@@ -213,7 +288,7 @@ def test_active_parameters_are_never_more_than_all() -> None:
 
 def test_every_architecture_can_be_reached() -> None:
     """A pattern behind a wider one would never count."""
-    patterns = [each.pattern.pattern for each in architectures()]
+    patterns = [each.pattern for each in architectures()]
     assert len(set(patterns)) == len(patterns)
     assert all(each.size.total_b and each.size.total_b > 0 for each in architectures())
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,10 @@ FIELDS = (
     "source",
     "confidence",
 )
+FORMATS = ("screen", "table", "json")
+
+#: So many models have a screen each; of more a table shows more.
+SCREENS = 3
 
 
 def model(
@@ -27,25 +32,46 @@ def model(
         list[str] | None,
         typer.Argument(
             metavar="ID…",
-            help="Hugging Face model ids; without any, one a line from standard input.",
+            help="Model ids (the Hub's, a provider's, links); without any, one a line from "
+            "standard input, where # begins a comment.",
         ),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Task the models do: tells the family where a name does not.")
     ] = None,
     output: Annotated[
-        str, typer.Option("--format", metavar="table|json", help="json: one object a line.")
-    ] = "table",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="screen|table|json",
+            help="json: one object a line. Without it, a screen with prices over time for up to "
+            "three models, a table for more.",
+        ),
+    ] = None,
 ) -> None:
-    """Show family, size class and parameters of models; unknown is said, never guessed."""
+    """Show family, size class, parameters and prices of models; unknown is said, never guessed."""
     from hf_ledger.ingest.catalogue.sizes import size_of
     from hf_ledger.ingest.errors import Usage
 
-    if output not in ("table", "json"):
-        raise Usage(f"--format takes table or json, not {output!r}")
-    named = ids or [line.strip() for line in sys.stdin if line.strip()]
+    if output not in (None, *FORMATS):
+        raise Usage(f"--format takes screen, table or json, not {output!r}")
+    named = ids or list(asked_in(sys.stdin))
     sizes = [size_of(each, task) for each in named]
-    print_json(sizes) if output == "json" else print_table(sizes)
+    chosen = output or ("screen" if len(sizes) <= SCREENS else "table")
+    if chosen == "json":
+        print_json(sizes)
+    elif chosen == "table":
+        print_table(sizes)
+    else:
+        print_screens(sizes)
+
+
+def asked_in(stream: Iterable[str]) -> Iterator[str]:
+    """An id a line; empty lines and comments are none. Bytes that are no text stay visible."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    lines = (line.strip() for line in stream)
+    return (line for line in lines if line and not line.startswith("#"))
 
 
 def print_json(sizes: Sequence[Size]) -> None:
@@ -67,6 +93,15 @@ def print_table(sizes: Sequence[Size]) -> None:
     console = Console(highlight=False)
     console.width = console.width if console.is_terminal else PIPE_WIDTH
     console.print(grid(pa.Table.from_pylist(rows), list(rows[0])))
+
+
+def print_screens(sizes: Sequence[Size]) -> None:
+    from hf_ledger.cli.model_screen import print_screen
+
+    for place, size in enumerate(sizes):
+        if place:
+            print()
+        print_screen(size)
 
 
 def shown(size: Size) -> dict[str, str]:

@@ -138,17 +138,22 @@ def holds_on(end: datetime | None, now: datetime) -> bool:
 
 
 def known(model: str | None) -> tuple[list[Row], datetime | None]:
-    """Prices of a model (or all) and when the latest list was captured; ours or the shipped ones.
+    """Prices of a model (or all) and when the latest list was captured.
 
     Raises `Usage` with near names for a model that has no price in any list.
     """
-    from hf_ledger.ingest.places import Places
-
-    places = Places.default()
-    rows, listed = from_ledger(places, model) if places.ledger.exists() else shipped(model)
+    rows, listed = listed_prices(model)
     if model and not rows:
         raise no_price(model)
     return rows, listed
+
+
+def listed_prices(model: str | None) -> tuple[list[Row], datetime | None]:
+    """The same, ours or the shipped ones; no rows where no list has a price."""
+    from hf_ledger.ingest.places import Places
+
+    places = Places.default()
+    return from_ledger(places, model) if places.ledger.exists() else shipped(model)
 
 
 def from_ledger(places: Any, model: str | None) -> tuple[list[Row], datetime | None]:
