@@ -16,7 +16,7 @@ from hf_ledger.ingest.wire.usage import set_detail_tokens, set_usage
 
 _LONGEST = 300
 _USAGE = re.compile(rb'(?<!\\)"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
-_IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
+IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
 
 
 class Reply(msgspec.Struct, gc=False):
@@ -37,6 +37,7 @@ class Reply(msgspec.Struct, gc=False):
     tokens_predicted: Raw = NOTHING
     error: Raw = NOTHING
     type: Raw = NOTHING
+    object: Raw = NOTHING
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -65,17 +66,22 @@ def read_body(call: Call, body: bytes, whole: bool) -> bool:
         _read_list(call, body)
         return False
     _read_reply(call, reply)
-    return bool(reply.error or reply.type) and is_error(reply.error, reply.type)
+    said = reply.error or reply.type or b"error" in bytes(reply.object)
+    return bool(said) and is_error(reply.error, reply.type, reply.object)
 
 
 def _read_task(call: Call, body: bytes) -> None:
-    """The path's word stands; a telling shape beats parameters; an open shape beats a look-up."""
+    """The path's word stands; a telling shape beats parameters and look-ups.
+
+    Serverless inference learned its task from the model's tag, which an open shape beats.
+    """
     asked = call if isinstance(call, Asked) else None
     told_by = asked.task_from if asked else None
     if call.task is not None and told_by in ("path", None):
         return
     task, telling = tasks.task_of_body(body, asked.form if asked else None)
-    if task is not None and (call.task is None or telling or told_by == "route"):
+    tagged = told_by == "route" and call.provider == "hf-inference"
+    if task is not None and (call.task is None or telling or tagged):
         call.task = task
 
 
@@ -92,7 +98,7 @@ def _read_reply(call: Call, reply: Reply) -> None:
         set_detail_tokens(call, reply.details)
     if reply.tokens_predicted:
         _read_native_counts(call, reply.tokens_evaluated, reply.tokens_predicted)
-    if call.task in _IMAGE_TASKS:
+    if call.task in IMAGE_TASKS:
         call.images = _files(reply) or call.images
     if call.task == "automatic-speech-recognition" and call.audio_seconds is None:
         seconds = raw.number(reply.duration)
@@ -173,9 +179,14 @@ def _read_generated(call: Call, piece: bytes) -> None:
     """TGI's last event states its counts, if details were asked for."""
     for data in payloads(piece):
         event = raw.decode(EVENT, data)
-        if event is not None and raw.start(event.generated_text) == b'"':
+        if event is not None and _is_last(event):
             set_detail_tokens(call, event.details)
             _read_native_counts(call, event.tokens_evaluated, event.tokens_predicted)
+
+
+def _is_last(event: Event) -> bool:
+    """TGI repeats the whole text in its last event, llama.cpp names what it stopped at."""
+    return raw.start(event.generated_text) == b'"' or bool(event.stopping_word)
 
 
 def _read_event_usage(call: Call, event: Event) -> None:

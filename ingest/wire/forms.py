@@ -1,7 +1,7 @@
 """What the body of a request says: the model it names, its task, and the form of its content.
 
-Forms: text, image, audio, video, `text+labels`, `image+labels`, `image+text`, `sentences`; None
-when the body was not seen. The reply's shape decides between the tasks a form leaves open.
+Forms: text, image, audio, video, table, `text+labels`, `image+labels`, `image+text`, `sentences`;
+None when the body was not seen. The reply's shape decides between the tasks a form leaves open.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class Body(msgspec.Struct, gc=False):
     image_url: Raw = NOTHING
     image_urls: Raw = NOTHING
     input_image: Raw = NOTHING
+    images: Raw = NOTHING
+    reference_images: Raw = NOTHING
+    frame_images: Raw = NOTHING
     audio: Raw = NOTHING
     audio_url: Raw = NOTHING
     video_url: Raw = NOTHING
@@ -199,11 +202,22 @@ def _kind_at_root(body: Body) -> str | None:
         return "audio"
     if body.video_url:
         return "video"
-    if body.image or body.image_url or body.image_urls or body.input_image:
+    if any(raw.stated(getattr(body, name)) for name in _PICTURES):
         return "image+text" if body.question or body.prompt else "image"
     if body.source_sentence:
         return "sentences"
     return "text" if body.messages or body.prompt or body.text else None
+
+
+_PICTURES = (
+    "image",
+    "image_url",
+    "image_urls",
+    "input_image",
+    "images",
+    "reference_images",
+    "frame_images",
+)
 
 
 def _kind_of_inputs(inputs: Raw) -> str | None:
@@ -223,11 +237,18 @@ def _kind_of_string(value: Raw) -> str:
 
 
 def _kind_of_parts(names: frozenset[str]) -> str | None:
-    if "image" in names:
+    if names & {"audio", "audio_url"}:
+        return "audio"
+    if names & _PICTURE_NAMES:
         return "image+text" if names & {"question", "prompt", "text"} else "image"
     if "sentences" in names:
         return "sentences"
+    if names == {"data"}:
+        return "table"
     return "text" if names & {"text", "prompt", "question", "query"} else None
+
+
+_PICTURE_NAMES = frozenset(_PICTURES)
 
 
 def _task_of(body: Body, kind: str | None) -> str | None:

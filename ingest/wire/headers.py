@@ -104,6 +104,11 @@ def _set_compute(call: Call, headers: Mapping[str, str]) -> None:
     call.input_chars = call.input_chars if characters is None else characters
     seconds = positive(headers.get("x-compute-audio-length"))
     call.audio_seconds = call.audio_seconds if seconds is None else seconds
+    set_units(call, headers)
+
+
+def set_units(call: Call, headers: Mapping[str, str]) -> None:
+    """What fal bills for; of queued work it stands with the result."""
     units = headers.get("x-fal-billable-units")
     if units and _decimal(units):
         call.units, call.unit_kind = _decimal(units), "fal_billable_unit"

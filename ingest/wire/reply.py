@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hf_ledger.ingest.call import Call, ErrorKind, Outcome
-from hf_ledger.ingest.wire import bodies, errors, media
+from hf_ledger.ingest.wire import bodies, errors, estimate, jobs, media
 from hf_ledger.ingest.wire.events import Events
 from hf_ledger.ingest.wire.exchange import Asked, Ending
 from hf_ledger.ingest.wire.headers import set_header_facts
@@ -35,6 +35,7 @@ class ReplyReader:
     _events: Events | None = None
     _kept_size = _size = 0
     _error_inside = False
+    promised: jobs.Job | None = None  # the reply is no result yet: ask for it later
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class ReplyReader:
         self._kept: list[bytes] = []
         call.status = status or None
         content_type = headers.get("content-type", "").lower()
+        self._type = content_type
         self._binary = media.kind_of_type(content_type)
         if _is_stream(call, status, content_type):
             self._events = Events()
@@ -91,7 +93,26 @@ class ReplyReader:
         if call.tokens_source != "usage":
             set_header_tokens(call, headers)
         self._set_outcome(ending)
+        if call.tokens_source == "none" and call.outcome == "ok" and self._kept:
+            form = getattr(call, "form", None)
+            self.promised = jobs.promised(call, b"".join(self._kept), form)
         _forget_form(call)
+
+    def estimate(self, sent: bytes | None) -> None:
+        """Estimate the tokens that the finished call should have and nobody stated.
+
+        `sent` is the request's body, None where it was not kept whole.
+        """
+        call = self.call
+        if self.promised is not None or not estimate.lacks(call):
+            return
+        if self._events is not None:
+            written = estimate.streamed_tokens(self._events.pieces)
+        elif call.outcome == "ok":
+            written = estimate.written_tokens(b"".join(self._kept))
+        else:
+            return
+        estimate.fill(call, sent, written)
 
     def failed(self, kind: ErrorKind, cancelled: bool = False) -> None:
         """Complete the call: no reply came at all."""
@@ -118,7 +139,9 @@ class ReplyReader:
         body = kept[0] if len(kept) == 1 else b"".join(kept)
         self._kept = [body]
         if (call.status or 0) < 400:
-            self._error_inside = bodies.read_body(call, body, whole=self._size == len(body))
+            said = bodies.read_body(call, body, whole=self._size == len(body))
+            # No model answers with a web page: a proxy or a log-in did.
+            self._error_inside = said or self._type.startswith("text/html")
 
     def _read_file(self, kind: str) -> None:
         call = self.call

@@ -30,7 +30,10 @@ _PROXY = ("api", "inference-proxy")
 _HF_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 #: One provider, one task: its requests and replies do not say it.
 _ONLY_TASK = {"black-forest-labs": "text-to-image"}
+_PROVIDER = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 _LONGEST_NAME = 300
+#: One address for both: a picture in the body says which.
+_FROM_PICTURE = {"text-to-image": "image-to-image", "text-to-video": "image-to-video"}
 _FILES = frozenset({"resolve", "raw"})
 _NAMING = frozenset({"x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id"})
 
@@ -186,6 +189,8 @@ def _read_form(
     call: Asked = copy(way.start)
     call.form = form.kind
     _set_models(call, way, _label(form.model))
+    if form.kind in ("image", "image+text"):
+        call.task = _FROM_PICTURE.get(call.task or "", call.task)
     if call.task is None:
         call.task = form.task or _task_of_wanted(accept, form.kind)
         call.task_from = "form" if call.task else None
@@ -233,7 +238,8 @@ def _set_routed_model(call: Asked, named: str | None) -> None:
     model, _, suffix = named.partition(":")
     call.requested_model = model
     call.routing = cast(Routing, suffix) if suffix in _POLICIES else "auto"
-    if suffix and suffix not in _POLICIES:
+    # `:Q4_K_M` names a file of the model; providers are named in lower case.
+    if suffix not in _POLICIES and _PROVIDER.fullmatch(suffix):
         call.routing, call.provider = "explicit", suffix
 
 

@@ -28,6 +28,7 @@ class Usage(msgspec.Struct, gc=False):
     completion_tokens: Count | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
+    total_tokens: Count | None = None
     reasoning_tokens: Count | None = None
     cached_tokens: Count | None = None
     prompt_tokens_details: _Details | None = None
@@ -51,6 +52,8 @@ class _Generated(msgspec.Struct, gc=False):
 _USAGE = msgspec.json.Decoder(Usage)
 _GENERATED = msgspec.json.Decoder(_Generated)
 _NO_DETAILS = _Details()
+#: Tasks that write no tokens: their count is known when the input's is.
+INPUT_ONLY = frozenset({"feature-extraction", "text-ranking", "sentence-similarity"})
 _TOKEN_HEADERS = frozenset({"x-prompt-tokens", "x-compute-tokens", "x-generated-tokens"})
 _RAW = frozenset({"estimated_cost", "seconds", "tokens", "billed_units"})
 
@@ -63,9 +66,9 @@ def set_usage(call: Call, stated: Raw) -> None:
     usage = _read(stated)
     if usage is None:
         return
-    read, made = usage.prompt_tokens, usage.completion_tokens
-    if read is not None and made is not None and usage == Usage(read, made):
-        # Nothing but the two totals, as nearly all state it; cached ones of an earlier event stand.
+    read, made, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    if read is not None and made is not None and usage == _plain(read, made, total):
+        # Nothing but the totals, as nearly all state it; cached ones of an earlier event stand.
         _set_inclusive(call, read)
         call.output_tokens, call.tokens_source = made, "usage"
         return
@@ -73,10 +76,16 @@ def set_usage(call: Call, stated: Raw) -> None:
         inner = _read(usage.tokens) or _read(usage.billed_units)
         if inner is not None and (inner.input_tokens, inner.output_tokens) != (None, None):
             usage = inner
+    if usage.prompt_tokens is None and usage.total_tokens is not None:
+        _set_total(call, usage)
     _set_input(call, usage)
     _set_output(call, usage)
     if usage.estimated_cost or usage.seconds:
         _set_extras(call, usage)
+
+
+def _plain(read: int, made: int, total: int | None) -> Usage:
+    return Usage(prompt_tokens=read, completion_tokens=made, total_tokens=total)
 
 
 def _read(stated: Raw) -> Usage | None:
@@ -132,6 +141,13 @@ def _set_input(call: Call, usage: Usage) -> None:
     else:
         _set_inclusive(call, total)
     call.tokens_source = "usage"
+
+
+def _set_total(call: Call, usage: Usage) -> None:
+    """Rerankers and embedders state a total alone: all of it was read, nothing was written."""
+    stated = (usage.input_tokens, usage.output_tokens, usage.completion_tokens)
+    if call.task in INPUT_ONLY and stated == (None, None, None):
+        usage.prompt_tokens = usage.total_tokens
 
 
 def _set_inclusive(call: Call, total: int) -> None:

@@ -108,6 +108,7 @@ class Flight(Trip):
     marked = False  # a start mark may have been written
     timed = False  # the first token has come
     reader: ReplyReader | None = None
+    body: bytes | None = None
     key: Sent | None = None  # what a second attempt would have in common with this one
 
     def __init__(self, hook: Hook, request: Any, way: Way, labels: Labels) -> None:
@@ -209,8 +210,12 @@ class Flight(Trip):
             if self.waiting:
                 reader.feed(b"".join(self.waiting))
             reader.finish(ending_of(error))
+            reader.estimate(self.body)
             if error is not None and reader.call.outcome == "interrupted":
                 self._note_timeout(error)
+            if reader.promised is not None:
+                hook.polls.hold(self, reader.promised)
+                return
         hook.keep(self)
 
     def _note_timeout(self, error: BaseException) -> None:

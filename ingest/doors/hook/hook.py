@@ -15,6 +15,7 @@ from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch, address_of
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
+from hf_ledger.ingest.doors.hook.polls import Awaited, Polls
 from hf_ledger.ingest.doors.hook.retries import Retries
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
@@ -67,8 +68,9 @@ class Hook:
 
     def _begin(self) -> None:
         """The state that a forked child doesn't share with its parent."""
-        self.open: dict[Flight, bool] = {}
+        self.open: dict[Flight | Awaited, bool] = {}
         self.retries = Retries()
+        self.polls = Polls(self)
         self._counts: dict[str, int] = {}
         self._failures_told = self.shield.failures
         self._counting = threading.RLock()
@@ -91,6 +93,8 @@ class Hook:
             self.open[flight] = True
             return flight
         self.count(way.reason)
+        if way.reason == "poll":
+            return self.polls.follow(str(request.url))
         return LookUp(self, str(request.url)) if way.reason == "mapping" else None
 
     def read(self, flight: Flight, request: Any) -> Asked:
@@ -107,7 +111,7 @@ class Hook:
         if way.host in self._practice:
             call.origin = "practice"
         describe(call, body, asked, self.key or self._load_key())
-        flight.key = (call.operation_id, address_of(request.url), body)
+        flight.body, flight.key = body, (call.operation_id, address_of(request.url), body)
         if self.retries:
             self.retries.number(call, hash(flight.key))
         return call
@@ -121,7 +125,7 @@ class Hook:
 
     # -- a flight ends ---------------------------------------------------------------------------
 
-    def claim(self, flight: Flight) -> bool:
+    def claim(self, flight: Flight | Awaited) -> bool:
         """Whether the asker is the one to end this flight; the first is, and nobody after."""
         if not self.open.pop(flight, False):
             return False
@@ -131,7 +135,7 @@ class Hook:
                 pass
         return True
 
-    def keep(self, flight: Flight) -> None:
+    def keep(self, flight: Flight | Awaited) -> None:
         """Write the line of an ended flight."""
         call = flight.call
         if call.outcome == "error":
@@ -176,6 +180,7 @@ class Hook:
 
     def beat(self) -> None:
         """About every 200 ms, and at the end: start marks and counts."""
+        self.shield(self.polls.expire)
         self.shield(self.mark_open)
         self.shield(self.notice)
 
@@ -185,7 +190,7 @@ class Hook:
             if flight.started < before and not flight.marked:
                 self._mark(flight)
 
-    def _mark(self, flight: Flight) -> None:
+    def _mark(self, flight: Flight | Awaited) -> None:
         """Leave a start mark, unless the flight has ended meanwhile or a gateway keeps it."""
         if flight.way.host in self._gateways:
             return
