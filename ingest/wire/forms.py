@@ -7,7 +7,7 @@ None when the body was not seen. The reply's shape decides between the tasks a f
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -146,6 +146,21 @@ def form_of(body: bytes | None, content_type: str, asked: object = None) -> Form
             return Form(model=_multipart_model(body))
     fields = raw.decode(_BODY, body)
     return _json_form(fields) if fields is not None else Form()
+
+
+def model_of_chat(asked: Any) -> str | None:
+    """The model that a plain chat names; None for any other body, and for a chat that names none.
+
+    Of a plain chat its model and `stream` are all that the form depends on.
+    """
+    if (
+        isinstance(asked, dict)
+        and "messages" in asked
+        and asked.keys().isdisjoint(_BESIDE_MESSAGES)
+    ):
+        model = asked.get("model")
+        return model if isinstance(model, str) else None
+    return None
 
 
 def _chat_form(asked: dict[str, object]) -> Form:
