@@ -7,7 +7,7 @@ None when the body was not seen. The reply's shape decides between the tasks a f
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -148,6 +148,21 @@ def form_of(body: bytes | None, content_type: str, asked: object = None) -> Form
     return _json_form(fields) if fields is not None else Form()
 
 
+def model_of_chat(asked: Any) -> str | None:
+    """The model that a plain chat names; None for any other body, and for a chat that names none.
+
+    Of a plain chat its model and `stream` are all that the form depends on.
+    """
+    if (
+        isinstance(asked, dict)
+        and "messages" in asked
+        and asked.keys().isdisjoint(_BESIDE_MESSAGES)
+    ):
+        model = asked.get("model")
+        return model if isinstance(model, str) else None
+    return None
+
+
 def _chat_form(asked: dict[str, object]) -> Form:
     model = asked.get("model")
     return Form(
@@ -183,6 +198,8 @@ def _kind_of(body: Body) -> str | None:
 
 
 def _kind_at_root(body: Body) -> str | None:
+    if body.messages:
+        return "text"
     if body.audio_url or body.audio:
         return "audio"
     if body.video_url:
@@ -191,7 +208,7 @@ def _kind_at_root(body: Body) -> str | None:
         return "image+text" if body.question or body.prompt else "image"
     if body.source_sentence:
         return "sentences"
-    return "text" if body.messages or body.prompt or body.text else None
+    return "text" if body.prompt or body.text else None
 
 
 _PICTURES = (

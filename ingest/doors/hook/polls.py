@@ -25,8 +25,8 @@ class Awaited:
         self.hook = hook
         self.job = job
         self.call = flight.call
-        self.sent = flight.sent
-        self.netloc = flight.netloc
+        self.key = flight.key
+        self.way = flight.way
         self.marked = flight.marked
         self.started = flight.started
         self.heard = perf_counter_ns()
@@ -59,7 +59,7 @@ class Polls:
     def hold(self, flight: Flight, job: jobs.Job) -> None:
         """Keep the call open; of too many the oldest is written as it stands."""
         awaited = Awaited(self._hook, flight, job)
-        self._hook.open[awaited.call.call_id] = awaited
+        self._hook.open[awaited] = True
         self._waiting[job.id] = awaited
         if len(self._waiting) > MOST:
             next(iter(self._waiting.values())).over(None)
