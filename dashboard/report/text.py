@@ -9,15 +9,13 @@ from zoneinfo import ZoneInfo
 from hf_ledger.analytics.report import Figures, Part, WeeklyReport
 from hf_ledger.analytics.words import (
     ESTIMATE,
+    FRESH_DAYS,
     NO_ENDPOINT_HOURS,
     NOT_INVOICED,
     counted,
     dollars,
     percent,
 )
-
-#: A list older than this may no longer be what is charged.
-FRESH_DAYS = 7
 
 KINDS = {"downgrade": "smaller model", "cheaper_provider": "same model"}
 
