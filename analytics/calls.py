@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hf_ledger.analytics.endpoint_shares import with_shares
@@ -156,9 +157,14 @@ def call(
 
     wanted = [identifier(call_id)]
     table = as_text(fetch(cursor, ONE_CALL, wanted), ("call_id", "fallback_of"))
-    used = json.dumps(fetch(cursor, PRICES_USED, wanted).to_pylist(), default=str)
+    used = json.dumps(fetch(cursor, PRICES_USED, wanted).to_pylist(), default=worded)
     prices = pa.array([used] * table.num_rows, pa.string())
     return with_shares(cursor, aware(table, ("ts",))).append_column("prices_used", prices)
+
+
+def worded(value: Any) -> str:
+    """Money as plain decimal text, times as they are kept."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def identifier(text: str) -> str:

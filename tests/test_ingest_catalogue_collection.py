@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import socket
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from factories_prices import INSIDE, listed_ledger, moment, one, shipped_ledger, token_prices
+from factories_prices import (
+    INSIDE,
+    enriched,
+    listed_ledger,
+    moment,
+    one,
+    shipped_ledger,
+    token_prices,
+)
+from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 from genai_prices.types import (
     ClauseEquals,
@@ -20,6 +29,8 @@ from genai_prices.types import (
     TieredPrices,
     TimeOfDateConstraint,
 )
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from hf_ledger.ingest.catalogue import collection
 from hf_ledger.ingest.catalogue.collection import (
@@ -314,3 +325,89 @@ def test_nothing_is_asked_of_the_network(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(socket, "getaddrinfo", refused)
     with Ledger.memory(reference=True) as ledger:
         assert open_prices(ledger.cursor())
+
+
+def test_costs_agree_with_the_collection_s_own_computation() -> None:
+    """Every priced Hugging Face entry that our list lacks now: the library's sum, rounded once."""
+    usage = {"input_tokens": 123_457, "output_tokens": 7_919}
+    ledger = shipped_ledger()
+    routes = ledger.execute(
+        "select distinct provider, model from prices as p where rank = 2 and not exists ("
+        " from prices as o where o.rank < 2 and o.provider = p.provider"
+        " and lower(o.model) = lower(p.model) and o.valid_to is null) order by all"
+    ).fetchall()
+    assert len(routes) > 100
+    calls = [
+        {
+            "provider": provider, "requested_model": model, **CHAT,
+            "uncached_input_tokens": 123_457, "output_tokens": 7_919,
+        }
+        for provider, model in routes
+    ]  # fmt: skip
+    expected = [
+        calc_price(
+            Usage(**usage),
+            model,
+            provider_id=PREFIX + provider,
+            genai_request_timestamp=LATE.replace(tzinfo=UTC),
+        ).total_price
+        for provider, model in routes
+    ]
+    rows = enriched(ledger, calls)
+    assert [row["cost"] for row in rows] == [round(each, 9) for each in expected]
+    assert {row["cost_basis"] for row in rows} == {"collected_price"}
+
+
+versions = st.tuples(
+    st.integers(0, 3),  # rank
+    st.integers(1, 28),  # from this day of January
+    st.one_of(st.none(), st.integers(1, 14)),  # for so many days
+    st.integers(1, 3),  # input and output price, in cents
+    st.one_of(st.none(), st.just(1)),  # cached input, in hundredths of a cent
+)
+Version = tuple[int, int, int | None, int, int | None]
+
+
+def rows_of(number: int, version: Version) -> list[dict[str, Any]]:
+    rank, day, days, cents, read = version
+    start = datetime(2026, 1, day)  # noqa: DTZ001 - as the ledger keeps times
+    end = None if days is None else start + timedelta(days=days)
+    shared = {"price_id": f"v{number}", "rank": rank, "valid_from": start, "valid_to": end}
+    price = f"0.0{cents}"
+    found = token_prices(price, price, per_units=1, **shared)
+    if read is not None:
+        more = {"kind": "cache_read_tokens", "usd": Decimal("0.0001"), "per_units": 1}
+        found.append({**more, **shared})
+    return found
+
+
+def by_hand(found: list[Version], day: int, cached: int) -> Decimal | None:
+    """The lowest rank that holds, with the cache price of the same tariff, its own or another's."""
+    holding = [v for v in found if v[1] <= day and (v[2] is None or day < v[1] + v[2])]
+    if not holding:
+        return None
+    rank = min(v[0] for v in holding)
+    cents = [v[3] for v in holding if v[0] == rank]
+    if len(cents) > 1:
+        return Decimal(-1)  # overlapping versions of one list: not this law's
+    tariff = [v for v in holding if v[3] in cents and v[4] is not None]
+    entry = Decimal(cents.pop()) / 100
+    read = Decimal("0.0001") if tariff else entry
+    return 10 * entry + cached * read
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(versions, max_size=6), st.integers(1, 31), st.integers(0, 9))
+def test_the_lowest_rank_that_holds_prices_a_call_and_unknown_is_never_zero(
+    found: list[Version], day: int, cached: int
+) -> None:
+    expected = by_hand(found, day, cached)
+    assume(expected != -1)
+    prices = [row for number, version in enumerate(found) for row in rows_of(number, version)]
+    row = one(
+        listed_ledger(*prices), ts=datetime(2026, 1, day), provider="acme",  # noqa: DTZ001
+        requested_model="maker/model", task="chat-completion", uncached_input_tokens=10,
+        cache_read_tokens=cached, output_tokens=0,
+    )  # fmt: skip
+    assert row["cost"] == expected
+    assert (row["cost"] is None) == (row["cost_basis"] == "unknown") == (row["price_id"] is None)

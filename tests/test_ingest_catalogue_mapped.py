@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import shared_file
 from factories_calls import NOON, ledger_with, make_call
 
 from hf_ledger.cli import main
-from hf_ledger.ingest.catalogue.lists import Route, routes_of
+from hf_ledger.ingest.catalogue.lists import Route, digest, routes_of
 from hf_ledger.ingest.catalogue.refreshing import keep_routes
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
@@ -120,3 +122,22 @@ def test_a_list_has_no_discounts(
     file.write_text("provider,discount_percent,valid_from\nacme,10,2026-01-01\n")
     assert main(["prices", "import", str(file), "--list"]) == 2
     assert "has a discount in it" in capsys.readouterr().err
+
+
+def test_the_hub_s_own_sample_is_kept_as_it_states_it(ledger: Ledger) -> None:
+    """Of its pairs of chat each has one price, or none; other tasks have none."""
+    body = shared_file("prices/raw_list_models_expand_sample.json").read_bytes()
+    routes = routes_of(body, "hub.test")
+    keep_routes(ledger, routes, "hub.test", NOON, digest(body))
+    expected = {
+        (model["id"], mapping["provider"], kind, Decimal(str(usd)))
+        for model in json.loads(body)
+        for mapping in model.get("inferenceProviderMapping", [])
+        for kind, usd in mapping.get("providerDetails", {}).get("pricing", {}).items()
+    }
+    found = ledger.cursor().execute(
+        "select model, provider, split_part(kind, '_', 1), usd from prices where rank = 1"
+    )
+    assert set(found.fetchall()) == expected and len(expected) > 20
+    (snapshot,) = {row[5] for row in kept(ledger)}
+    assert snapshot == digest(body)

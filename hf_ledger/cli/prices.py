@@ -186,10 +186,13 @@ def no_price(model: str) -> Exception:
 
 
 def written(question: str, rows: list[Row], listed: datetime | None, output: Format) -> None:
+    from hf_ledger.analytics.words import list_days
     from hf_ledger.cli.output import as_text, write_csv
 
     if output is Format.json:
-        answer = {"question": f"prices {question}", "list_at": listed, "rows": rows}
+        days = list_days(listed, datetime.now(UTC))
+        told = {"question": f"prices {question}", "list_at": listed, "list_days": days}
+        answer = {**told, "rows": rows}
         print(json.dumps(answer, default=as_text, ensure_ascii=False, indent=2))
     elif output is Format.csv:
         write_csv(table_of(rows))
@@ -208,6 +211,7 @@ def print_table(rows: list[Row], listed: datetime | None) -> None:
     import pyarrow as pa
     from rich.console import Console
 
+    from hf_ledger.analytics.words import list_age
     from hf_ledger.cli.output import PIPE_WIDTH, grid
     from hf_ledger.ingest.catalogue.prices import age_of_list
 
@@ -216,7 +220,10 @@ def print_table(rows: list[Row], listed: datetime | None) -> None:
     console.width = console.width if console.is_terminal else PIPE_WIDTH
     console.print(grid(pa.Table.from_pylist(lines), list(lines[0])) if lines else "No price holds.")
     if listed:
-        console.print(f"List prices in USD, {age_of_list(listed, datetime.now(UTC))}.")
+        now = datetime.now(UTC)
+        console.print(f"List prices in USD, {age_of_list(listed, now)}.")
+        if list_age(listed, now)[1]:
+            console.print("Prices may have changed since: hf-ledger prices refresh.")
 
 
 def versions(rows: list[Row]) -> list[Row]:

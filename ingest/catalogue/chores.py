@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -124,8 +125,17 @@ def perform(ledger: Ledger, name: str, payload: bytes) -> Answer:
     """
     found = CHORES[name](ledger, payload)
     ledger.changes += 1
-    answer: Answer = msgspec.json.decode(msgspec.json.encode(found))
+    answer: Answer = msgspec.json.decode(msgspec.json.encode(plain(found)))
     return answer
+
+
+def plain(value: Any) -> Any:
+    """Money as plain decimal text: a sum of nothing is "0.000000000", never "0E-9"."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
 
 
 def read(payload: bytes, kind: type[Given]) -> Given:
