@@ -46,6 +46,8 @@ lock:  ## Compile the locks again (needs uv in the environment: pip install uv)
 	$(UV_COMPILE) --extra server --group build --group test --group lint \
 		--constraint $(LOCKS)/run.txt --output-file $(LOCKS)/test.txt
 	$(UV_COMPILE) --group smoke --constraint $(LOCKS)/test.txt --output-file $(LOCKS)/smoke.txt
+	$(UV_COMPILE) --group clients-1 --output-file $(LOCKS)/clients-1.txt
+	$(UV_COMPILE) --group clients-2 --output-file $(LOCKS)/clients-2.txt
 
 clean:  ## Remove environments and builds; never a ledger
 	rm -rf $(VENV) dist

@@ -31,9 +31,11 @@ Tee = Any  # the class that wraps a reply's stream, made for each client library
 
 Sent = tuple[str | None, str, bytes | None]  # operation, address, body
 
-TIMEOUTS = frozenset({"TimeoutException", "TimeoutError"})
+TIMEOUTS = frozenset({"TimeoutException", "TimeoutError", "Timeout"})
 GIVEN_UP = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit"})
-CONNECTION = frozenset({"TransportError", "ConnectionError", "StreamError"})
+CONNECTION = frozenset(
+    {"TransportError", "ConnectionError", "ClientConnectionError", "StreamError"}
+)
 
 
 class Reply(Protocol):

@@ -15,6 +15,7 @@ from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
+from hf_ledger.ingest.doors.hook.layers import recorded
 from hf_ledger.ingest.doors.hook.retries import Retries
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
@@ -79,7 +80,7 @@ class Hook:
     def begin(self, request: Any) -> Trip | None:
         """The trip to follow, or None for a request that is none of ours."""
         url = request.url
-        if not self.watch.sees(url):
+        if not self.watch.sees(url) or recorded.get():
             return None
         if not self._beats:
             # Not before: a thread that waits for nothing disturbs programs that fork.
