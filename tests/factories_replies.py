@@ -1,13 +1,19 @@
-"""A loopback server whose replies a test spells out: pieces, pauses, headers, and where it cuts."""
+"""A loopback server whose replies a test spells out: pieces, pauses, headers, and where it cuts.
+
+Each reply has an id of its own: in `x-request-id`, and where a piece says `%ID%`. What came and
+went can be had as an HTTP archive, as a proxy between would have saved it.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -31,6 +37,7 @@ class Server:
     port: int
     replies: dict[str, Reply]
     bodies: list[bytes] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)  # of an HTTP archive
 
     @property
     def host(self) -> str:
@@ -44,9 +51,33 @@ class Server:
         self.replies[path] = reply
         return self.url(path)
 
+    def archive(self) -> dict[str, Any]:
+        return {"log": {"version": "1.2", "entries": self.entries}}
+
+    def note(self, began: datetime, path: str, body: bytes, reply: Reply, said: bytes) -> None:
+        headers = [{"name": name, "value": value} for name, value in reply.headers.items()]
+        self.entries.append(
+            {
+                "startedDateTime": began.isoformat(),
+                "time": (datetime.now(UTC) - began).total_seconds() * 1000,
+                "request": {
+                    "method": "POST",
+                    "url": self.url(path),
+                    "headers": [{"name": "content-type", "value": "application/json"}],
+                    "postData": {"mimeType": "application/json", "text": body.decode("latin-1")},
+                },
+                "response": {
+                    "status": reply.status,
+                    "headers": headers,
+                    "content": {"text": said.decode("latin-1")},
+                },
+            }
+        )
+
 
 def said(text: str = "fine", **more: Any) -> bytes:
     """A chat reply's body, with its usage."""
+    more = {"id": "%ID%", **more}
     choice = {"index": 0, "message": {"role": "assistant", "content": text}}
     return json.dumps({"choices": [choice], "usage": USAGE, **more}).encode()
 
@@ -63,10 +94,19 @@ def streamed(words: int = 3, end: bytes = b"data: [DONE]\n\n", **more: Any) -> R
     return Reply([*pieces, end], headers={"content-type": "text/event-stream"}, **more)
 
 
+def numbered(reply: Reply, number: int) -> Reply:
+    """The reply with an id of its own, as long as its placeholder."""
+    name = f"r{number:03}"
+    pieces = [piece.replace(b"%ID%", name.encode()) for piece in reply.pieces]
+    headers = {**reply.headers, "x-request-id": name}
+    return replace(reply, pieces=pieces, headers=headers)
+
+
 @contextmanager
 def replying() -> Iterator[Server]:
     """Serve on a free loopback port until the test is over."""
     replies: dict[str, Reply] = {}
+    numbers = itertools.count(1)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -74,8 +114,10 @@ def replying() -> Iterator[Server]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             serving.bodies.append(body)
-            reply = replies.get(self.path) or Reply([b"{}"], status=404)
+            began = datetime.now(UTC)
+            reply = numbered(replies.get(self.path) or Reply([b"{}"], status=404), next(numbers))
             time.sleep(reply.pause)
+            serving.note(began, self.path, body, reply, b"".join(reply.pieces))
             self._head(reply)
             try:
                 self._body(reply)

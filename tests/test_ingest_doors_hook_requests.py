@@ -183,7 +183,7 @@ def test_reading_to_the_announced_length_is_the_end(scripted: Server, places: Pl
     """Without asking for more than the reply has."""
     url = scripted.answer(plain())
     reply = requests.post(url, json=chat(), stream=True, timeout=9)
-    assert reply.raw.read(len(said())) == said()
+    assert reply.raw.read(len(said())).startswith(b'{"choices":')
     assert (only_call(places).outcome, only_call(places).output_tokens) == ("ok", 4)
     reply.close()
 

@@ -170,7 +170,7 @@ class Flight(Trip):
         self.hook.keep(self)
 
     def abandon(self) -> None:
-        self.hook.claim(self)
+        self.hook.withdraw(self)
 
 
 class LookUp(Trip):

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen
+from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen, Withdrawn
 from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
 from hf_ledger.ingest.doors.hook.ids import uuid7
@@ -143,13 +143,18 @@ class Hook:
 
     def stand_back(self, flight: Flight) -> None:
         """A gateway of ours has recorded this call: one call, one row."""
-        self.claim(flight)
+        self.withdraw(flight)
         self._gateways.add(flight.netloc)
 
     def aside(self, flight: Flight, reason: str) -> None:
         """The reply shows that this was no call."""
-        self.claim(flight)
+        self.withdraw(flight)
         self.count(reason)
+
+    def withdraw(self, flight: Flight) -> None:
+        """Not ours to keep: a start mark that stands already would make it a lost call."""
+        if self.claim(flight) and flight.marked:
+            self.segments.write(Withdrawn(ts=time_ns() // 1000, call_id=flight.call.call_id))
 
     def learn_origin(self, flight: Flight, practice: bool) -> None:
         """The practice server says in each reply that it is one."""
