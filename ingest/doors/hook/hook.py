@@ -16,7 +16,7 @@ from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
 from hf_ledger.ingest.doors.hook.layers import recorded
-from hf_ledger.ingest.doors.hook.retries import Retries
+from hf_ledger.ingest.doors.hook.retries import Retries, key_of
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
 from hf_ledger.ingest.spool.segments import Segments
@@ -110,7 +110,7 @@ class Hook:
         describe(call, body, asked, self.key or self._load_key())
         sent = (call.operation_id, address, body)
         if self.retries:
-            self.retries.number(call, hash(sent))
+            self.retries.number(call, key_of(*sent))
         flight = Flight(self, call, sent, netloc)
         self.open[call.call_id] = flight
         return flight
@@ -138,7 +138,7 @@ class Hook:
         """Write the line of an ended flight."""
         call = flight.call
         if call.outcome == "error":
-            self.retries.failed(call, hash(flight.sent))
+            self.retries.failed(call, key_of(*flight.sent))
         self.segments.write(call)
 
     def stand_back(self, flight: Flight) -> None:
