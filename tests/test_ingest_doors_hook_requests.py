@@ -210,6 +210,16 @@ def test_compressed_replies(
     assert failures() == 0
 
 
+def test_a_decoder_that_gives_nothing_yet_is_no_end(scripted: Server, places: Places) -> None:
+    """Before urllib3 2 a read may come back empty while the head of a gzip stream is read."""
+    url = scripted.answer(packed(streamed()))
+    reply = requests.post(url, json=chat(stream=True), stream=True, timeout=9)
+    reply.raw._hf_seen(b"", 7, True)
+    assert calls(places) == []
+    assert reply.content.endswith(b"[DONE]\n\n")
+    assert (only_call(places).outcome, only_call(places).output_tokens) == ("ok", 4)
+
+
 def test_an_empty_reply(scripted: Server, places: Places) -> None:
     url = scripted.answer(Reply())
     assert requests.post(url, json=chat(), timeout=9).content == b""

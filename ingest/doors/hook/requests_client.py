@@ -173,9 +173,9 @@ class _Watched:
             self._hf_inside = False
 
     def _hf_seen(self, data: bytes, amt: int | None, decode: bool | None) -> None:
-        """A piece of the body; none at all, or the last of the announced length, is its end."""
+        """A piece of the body. A decoder may give nothing yet, or keep the last of it back."""
         as_sent = self._hf_feed(data, decode)
-        if amt != 0 and (not data or (self.closed and as_sent)):
+        if amt != 0 and self.closed and (as_sent or not data):
             self._hf_over(None)
 
     def _hf_feed(self, data: bytes, decode: bool | None) -> bool:
