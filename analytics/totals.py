@@ -26,6 +26,7 @@ MEASURES = f"""
     cast(sum(case when cost is null and cost_basis <> 'endpoint_hours'
         then coalesce(input_tokens, 0) + coalesce(output_tokens, 0) else 0 end) as bigint)
         as unpriced_tokens,
+    count(case when tokens_source = 'estimated' then 1 end) as estimated_calls,
     min(ts) as first_ts,
     max(ts) as last_ts,
     count(distinct model) as models
@@ -55,6 +56,7 @@ COLUMNS = (
     "tokens",
     "priced_tokens",
     "unpriced_tokens",
+    "estimated_calls",
     "first_ts",
     "last_ts",
     "p50_ms",

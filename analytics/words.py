@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 PRICE_UNKNOWN = "price unknown"
 
@@ -40,6 +42,12 @@ def percent(share: float | None, places: int = 0) -> str:
     if 100 - least / 2 <= share * 100 < 100:
         return f">{100 - least:.{places}f} %"
     return f"{share * 100:.{places}f} %"
+
+
+def estimated_tokens(totals: Mapping[str, Any]) -> str:
+    """One sentence more where the tokens of some calls are estimated; empty where none are."""
+    calls = totals.get("estimated_calls") or 0
+    return f" The tokens of {counted(calls, 'call')} are estimated." if calls else ""
 
 
 def mean_tokens(value: float | None) -> str:

@@ -9,6 +9,8 @@ ALL = ("startup", "recording", "ingest", "questions", "dashboard")
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["fuzz"]:
+        return int(import_module("benchmarks.fuzz").main(sys.argv[2:]))
     names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hf_ledger.analytics.coverage import coverage
-from hf_ledger.analytics.words import NO_ENDPOINT_HOURS, counted, dollars, percent
+from hf_ledger.analytics.words import NO_ENDPOINT_HOURS, counted, dollars, estimated_tokens, percent
 from hf_ledger.dashboard.format import count, full, short_model
 
 UNTESTED_MEANS = "The same tokens at the price of a smaller model or a cheaper provider"
@@ -27,11 +27,12 @@ def covered(totals: Row) -> str:
     tokens = part.tokens_share
     of_tokens = f", {percent(tokens)} of tokens" if tokens is not None else ""
     said = f"Priced: {percent(part.calls_share)} of calls{of_tokens}"
+    guessed = estimated_tokens(totals)
     if part.complete:
-        return f"{said}."
+        return f"{said}.{guessed}"
     have, are = ("has", "is") if part.unpriced == 1 else ("have", "are")
     missing = counted(part.unpriced, "call")
-    return f"{said}; {missing} {have} no known price and {are} not in this total."
+    return f"{said}; {missing} {have} no known price and {are} not in this total.{guessed}"
 
 
 def list_age(at: datetime | None, now: datetime) -> tuple[str, bool]:

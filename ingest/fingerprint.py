@@ -5,23 +5,30 @@ The canonical form and its golden vectors are a written contract: docs/wire.md, 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.hashing import BLOCK_BYTES, MOST_BLOCKS, VERSION, HashKey
 from hf_ledger.ingest.wire import media, raw
 
-VERSION = b"hf-ledger input 1\n"
-RAW_VERSION = b"hf-ledger bytes 1\n"
-#: Some 512 tokens of English: fine enough to find a shared prefix, cheap enough for every call.
-BLOCK_BYTES = 2048
-MOST_BLOCKS = 512
+__all__ = [
+    "BLOCK_BYTES",
+    "CONTENT",
+    "EXCLUDED",
+    "MOST_BLOCKS",
+    "SHAPE_BYTES",
+    "TEMPLATE",
+    "VERSION",
+    "HashKey",
+    "canonical",
+    "describe",
+    "fingerprint",
+    "json_of",
+    "shape",
+]
+
 SHAPE_BYTES = 4096
 
 #: Says who answers or how it is delivered, not what is asked; duplicates are found across models.
@@ -58,105 +65,12 @@ CONTENT = (
     "image_url",
     "audio_url",
 )
-_TEMPLATE, _CONTENT = frozenset(TEMPLATE), frozenset(CONTENT)
 _SYSTEM_ROLES = ("system", "developer")
 
 _JSON = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder(order="sorted").encode
 
-_IPAD = bytes(byte ^ 0x36 for byte in range(256))
-_OPAD = bytes(byte ^ 0x5C for byte in range(256))
 _JSON_STARTS = (b"{", b" ", b"\n", b"\r", b"\t")
-_KEY_BYTES = 32
-_KEY_FILE = "fingerprint.key"
-
-
-@dataclass(frozen=True, slots=True)
-class HashKey:
-    """The secret that makes hashes of prompts useless to anybody without it."""
-
-    secret: bytes = field(repr=False)
-    id: str = field(init=False)  # tells keys apart without telling them: stands beside every hash
-    _inner: Any = field(init=False, repr=False, compare=False)
-    _outer: Any = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        name = hashlib.sha256(b"hf-ledger key id\0" + self.secret).hexdigest()[:8]
-        object.__setattr__(self, "id", name)
-        padded = self.secret.ljust(64, b"\0")
-        object.__setattr__(self, "_inner", hashlib.sha256(padded.translate(_IPAD)))
-        object.__setattr__(self, "_outer", hashlib.sha256(padded.translate(_OPAD)))
-
-    @classmethod
-    def load(cls, folder: Path) -> HashKey | None:
-        """The folder's key, made on first use; None where it can't be read or made."""
-        path = folder / _KEY_FILE
-        try:
-            secret = path.read_bytes() if path.exists() else _make_key(path)
-        except OSError:
-            return None
-        return cls(secret) if len(secret) == _KEY_BYTES else None
-
-    def pass_over(self) -> _Pass:
-        """Begin one HMAC-SHA-256."""
-        return _Pass(self._inner.copy(), self._outer)
-
-
-def _make_key(path: Path) -> bytes:
-    """Write a new key whole before it gets its name: of two makers at once, one key stays."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{_KEY_FILE}.{os.getpid()}-{os.urandom(4).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
-    return path.read_bytes()
-
-
-class _Pass:
-    """One HMAC-SHA-256 over a canonical form, whose state can be asked for on the way."""
-
-    __slots__ = ("_hash", "_outer", "_room", "blocks", "update")
-
-    def __init__(self, inner: Any, outer: Any) -> None:
-        self._hash = inner
-        self._outer = outer
-        self._room = BLOCK_BYTES
-        self.blocks: list[int] = []
-        self.update = inner.update  # takes bytes that no block hash covers
-
-    def content(self, data: bytes) -> None:
-        """Take bytes of the ask; each full block leaves the state that all up to it led to."""
-        if len(data) >= self._room:
-            data = self._blocks_of(data)
-        self.update(data)
-        self._room -= len(data)
-
-    def _blocks_of(self, data: bytes) -> bytes:
-        """Take all full blocks and give back what is left."""
-        at, view, update, digest = 0, memoryview(data), self.update, self._hash.digest
-        states: list[bytes] = []
-        for _ in range(
-            min((len(data) - self._room) // BLOCK_BYTES + 1, MOST_BLOCKS - len(self.blocks))
-        ):
-            update(view[at : at + self._room])
-            at += self._room
-            self._room = BLOCK_BYTES
-            states.append(digest())
-        self.blocks += [int.from_bytes(state[:8], "big", signed=True) for state in states]
-        return data[at:]
-
-    def hex128(self) -> str:
-        """The first 128 bit of HMAC-SHA-256 of all so far, in hexadecimal."""
-        outer = self._outer.copy()
-        outer.update(self._hash.digest())
-        return str(outer.hexdigest()[:32])
 
 
 def json_of(body: bytes | None, content_type: str) -> Any:
@@ -183,13 +97,10 @@ def describe(call: Call, body: bytes | None, asked: Any, key: HashKey | None) ->
     if key is None:
         return
     call.hash_key_id = key.id
-    mac = key.pass_over()
     if isinstance(asked, dict):
-        _hash(call, asked, mac)
+        _hash(call, asked, key)
     else:
-        mac.update(RAW_VERSION)
-        mac.update(body)
-    call.input_hash = mac.hex128()
+        call.input_hash = key.bytes_hash(body)
 
 
 def _is_binary(content_type: str, body: bytes) -> bool:
@@ -203,15 +114,46 @@ def _count(call: Call, asked: dict[str, Any]) -> None:
     call.shape = shape(asked, texts)
 
 
-def _hash(call: Call, asked: dict[str, Any], mac: _Pass) -> None:
+def _hash(call: Call, asked: dict[str, Any], key: HashKey) -> None:
     template, content, parameters = canonical(asked)
-    mac.update(VERSION)
+    if not template and len(content) < BLOCK_BYTES:
+        call.input_hash = key.short_hash(content + parameters)
+        return
+    mac = key.pass_over()
     if template:
         mac.content(template)
         call.template_hash = mac.hex128()
     mac.content(content)
     call.prefix = mac.blocks or None
     mac.update(parameters)
+    call.input_hash = mac.hex128()
+
+
+class _Plan(NamedTuple):
+    """Which of a request's names are what: programs send few sets of names, each often."""
+
+    template: tuple[str, ...]
+    content: tuple[str, ...]
+    parameters: tuple[str, ...]
+    texts: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+def _plan(names: tuple[str, ...]) -> _Plan:
+    if len(_plans) >= _MOST_PLANS:
+        _plans.clear()
+    plan = _plans[names] = _Plan(
+        template=tuple(name for name in TEMPLATE if name in names),
+        content=tuple(name for name in CONTENT if name in names),
+        parameters=tuple(name for name in names if name not in _WRITTEN),
+        texts=tuple(name for name in names if name in _ASKED),
+        limits=tuple(name for name in _LIMITS if name in names),
+    )
+    return plan
+
+
+_plans: dict[tuple[str, ...], _Plan] = {}
+_MOST_PLANS = 256
 
 
 def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
@@ -220,28 +162,30 @@ def canonical(asked: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
     Each field is its name, 0x1F, its JSON (keys sorted, no spaces, UTF-8), 0x1E. The order is that
     in which a model reads: what several calls share from the start stands at the start.
     """
+    names = tuple(asked)
+    plan = _plans.get(names) or _plan(names)
     system, messages = _messages(asked)
-    named = asked.keys()
-    template = b""
-    if not named.isdisjoint(_TEMPLATE):
-        template = b"".join([_field(name, asked[name]) for name in TEMPLATE if asked.get(name)])
+    template = content = b""
+    if plan.template:
+        template = b"".join([_field(name, asked[name]) for name in plan.template if asked[name]])
     if system:
         template += _field("system messages", system)
-    content = _field("messages", messages) if messages else b""
-    if not named.isdisjoint(_CONTENT):
-        given = [name for name in CONTENT if asked.get(name) is not None]
+    if messages:
+        content = _field("messages", messages)
+    if plan.content:
+        given = [name for name in plan.content if asked[name] is not None]
         content += b"".join([_field(name, asked[name]) for name in given])
-    return template, content, _parameters(asked)
+    return template, content, _parameters(asked, plan.parameters) if plan.parameters else b""
 
 
 def _field(name: str, value: Any) -> bytes:
     return b"%b\x1f%b\x1e" % (name.encode("utf-8", "replace"), _encode(value))
 
 
-def _parameters(asked: dict[str, Any]) -> bytes:
+def _parameters(asked: dict[str, Any], names: tuple[str, ...]) -> bytes:
     """Everything else, without nulls and empty values: clients differ in what they leave out."""
     left = {}
-    for name in asked.keys() - _WRITTEN:
+    for name in names:
         kept = _without_nulls(asked[name])
         if kept or isinstance(kept, int | float):  # zero and false are said, empty is not
             left[name] = kept
@@ -275,7 +219,8 @@ def _texts(asked: dict[str, Any]) -> list[str]:
     if not isinstance(messages, list):
         _add_strings(found, messages)
         messages = ()
-    for name in [name for name in asked if name in _ASKED]:
+    names = tuple(asked)
+    for name in (_plans.get(names) or _plan(names)).texts:
         _add_strings(found, asked[name])
     for message in messages:
         _add_strings(found, message.get("content") if isinstance(message, dict) else message)
@@ -341,8 +286,9 @@ def _add_request(made: dict[str, int | float], asked: dict[str, Any]) -> None:
         made["messages"] = len(messages)
     if isinstance(tools, list):
         made["tools"] = len(tools)
-    for name in _LIMITS:
-        limit = asked.get(name)
+    names = tuple(asked)
+    for name in (_plans.get(names) or _plan(names)).limits:
+        limit = asked[name]
         if type(limit) is int and 0 <= limit < 2**53:
             made["max_tokens"] = limit
 

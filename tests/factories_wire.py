@@ -164,3 +164,8 @@ def mapping_lookup(model: str, provider: str, provider_model: str, task: str) ->
         request={"method": "GET", "url": url, "headers": {}, "body": None},
         response={"status": 200, "headers": {}, "body": json.dumps(body)},
     )
+
+
+def facts(call: Call, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The call's own values of what is wanted."""
+    return {name: getattr(call, name) for name in wanted}

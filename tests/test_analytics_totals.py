@@ -63,6 +63,11 @@ def test_one_call_is_its_own_total() -> None:
     assert row["p50_ms"] == row["p95_ms"] == pytest.approx(800, rel=0.025)
 
 
+def test_calls_whose_tokens_nobody_stated_are_counted() -> None:
+    row = totals(priced("1"), priced("1", tokens_source="estimated"), unpriced())
+    assert (row["calls"], row["estimated_calls"]) == (3, 1)
+
+
 def test_every_call_is_in_exactly_one_part() -> None:
     row = totals(
         priced("1"), priced("2"), free(), unpriced(), unpriced(), unpriced(), on_endpoint()

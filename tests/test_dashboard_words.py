@@ -134,6 +134,12 @@ def test_endpoints_only_have_nothing_to_cover_but_hours_to_tell() -> None:
     )
 
 
+def test_estimated_tokens_are_said_beside_the_coverage() -> None:
+    said = words.covered({**totals_of(unpriced()), "estimated_calls": 1_234})
+    assert said.endswith(" The tokens of 1,234 calls are estimated.")
+    assert "estimated" not in words.covered(totals_of(unpriced()))
+
+
 def test_unpriced_calls_cover_nothing_and_say_how_many() -> None:
     said = words.covered(totals_of(unpriced(), unpriced()))
     assert said.startswith("Priced: 0 % of calls")

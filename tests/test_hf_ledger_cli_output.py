@@ -168,6 +168,11 @@ def test_notes_on_money_say_what_it_covers() -> None:
     ]
 
 
+def test_notes_on_money_say_how_many_calls_tokens_are_estimated() -> None:
+    notes = money_notes({**TOTALS, "estimated_calls": 1})
+    assert notes[1].endswith("of tokens. The tokens of 1 call are estimated.")
+
+
 def test_notes_on_money_with_calls_missing() -> None:
     notes = money_notes({**TOTALS, "unpriced_calls": 7, "unpriced_tokens": 500})
     assert notes[0].endswith("at least $12.00 for 100 calls.")

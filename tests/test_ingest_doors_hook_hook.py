@@ -177,6 +177,37 @@ def route(model: str = "acme/m", wire: str = "acme/m-turbo") -> RouteSeen:
     return RouteSeen(ts=1, model=model, provider="novita", provider_model=wire)
 
 
+def test_what_is_remembered_of_a_chat_is_all_that_repeats(hook: Hook, places: Places) -> None:
+    """The second call with one model is a copy of the first, except for what is its own."""
+    first = departed(hook, model="a/b:groq", text="one", stream=True).call
+    second = departed(hook, model="a/b:groq", text="two three").call
+    other = departed(hook, model="c/d", text="two three").call
+    fresh = Hook(hook.segments, WireSettings(), labels.given(app="shop"), places.keys)
+    expected = departed(fresh, model="a/b:groq", text="two three").call
+    expected.call_id, expected.ts = second.call_id, second.ts
+    assert second == expected
+    assert (first.stream, first.input_chars) == (True, 3)
+    assert (other.requested_model, other.provider, other.stream) == ("c/d", None, False)
+
+
+def test_a_route_learnt_between_two_calls_is_known_to_the_second(hook: Hook) -> None:
+    url = "https://router.huggingface.co/novita/v3/openai/chat/completions"
+    asking = request(url, model="acme/m-turbo")
+    before = hook.begin(asking)
+    assert isinstance(before, Flight)
+    assert before.call.requested_model is None
+    hook.learn([route()])
+    after = hook.begin(asking)
+    assert isinstance(after, Flight)
+    assert after.call.requested_model == "acme/m"
+
+
+def test_only_so_many_chats_are_remembered(hook: Hook) -> None:
+    for number in range(3000):
+        assert departed(hook, model=f"a/{number}").call.requested_model == f"a/{number}"
+    assert len(hook.watch.chats) <= 1024
+
+
 def test_a_route_is_told_once_and_again_when_it_changes(hook: Hook, places: Places) -> None:
     hook.learn([route(), route()])
     hook.learn([route(), route(model="acme/m2")])

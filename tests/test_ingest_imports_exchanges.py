@@ -348,3 +348,45 @@ def test_the_labelled_recordings_are_read_without_a_mistake(
     )
     wrong = json.loads((tmp_path / "s.json").read_text())["wrong"]
     assert not any(wrong.values()), scored.stdout
+
+
+def queued(identity: str, at: str, method: str, path: str, reply: dict[str, Any]) -> dict[str, Any]:
+    """One exchange with fal's queue (made by hand)."""
+    url = f"https://router.huggingface.co/fal-ai/fal-ai/ltx{path}?_subdomain=queue"
+    body = json.dumps({"prompt": "a film"}) if method == "POST" else None
+    headers = {"Content-Type": "application/json", "X-Fal-Billable-Units": "3"}
+    return recorded(
+        identity,
+        request={"method": method, "url": url, "headers": headers, "body": body},
+        response={"status": 200, "headers": headers if path else {}, "body": json.dumps(reply)},
+        recorded_at=at,
+    )
+
+
+QUEUED = [
+    queued(
+        "post",
+        "2026-08-01T12:00:00Z",
+        "POST",
+        "",
+        {"status": "IN_QUEUE", "request_id": "7a4c", "response_url": "u"},
+    ),
+    queued("s1", "2026-08-01T12:00:01Z", "GET", "/requests/7a4c/status", {"status": "IN_QUEUE"}),
+    queued("s2", "2026-08-01T12:00:09Z", "GET", "/requests/7a4c", {"video": {"url": "u"}}),
+]
+
+
+def test_a_recorded_job_is_one_call_with_its_results_units() -> None:
+    lines: list[Any] = []
+    importer = Importer(lines.append, WireSettings())
+    done = importer.read([read_line(i, json.dumps(each).encode()) for i, each in enumerate(QUEUED)])
+    [call] = lines
+    assert (done.calls, done.asides["poll"]) == (1, 2)
+    assert (call.outcome, call.units, call.task) == ("ok", "3", "text-to-video")
+
+
+def test_a_recorded_promise_without_its_polls_stays_as_it_is() -> None:
+    lines: list[Any] = []
+    importer = Importer(lines.append, WireSettings())
+    importer.read([read_line(1, json.dumps(QUEUED[0]).encode())])
+    assert [call.outcome for call in lines] == ["ok"]

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Call
-from hf_ledger.ingest.wire.headers import compute_seconds, positive, set_header_facts
+from hf_ledger.ingest.wire.headers import (
+    Names,
+    compute_seconds,
+    positive,
+    set_header_facts,
+    wanted,
+)
 
 
 @pytest.mark.parametrize(
@@ -145,3 +151,27 @@ def test_long_headers_are_cut() -> None:
 def test_retry_after_on_a_good_reply_is_no_rate_limit() -> None:
     call = answered(asked(CHAT_URL, chat()), completion({}), headers={"retry-after": "30"})
     assert (call.outcome, call.error_kind) == ("ok", None)
+
+
+NAMES = st.sampled_from(["X-Request-Id", "x-request-id", "Content-Type", "Date", "Set-Cookie"])
+HEADERS = st.lists(st.tuples(NAMES.map(str.encode), st.binary(max_size=5)), max_size=6)
+
+
+@given(st.lists(HEADERS, max_size=4))
+def test_those_headers_are_found_that_are_read_wherever_they_stand(
+    replies: list[list[tuple[bytes, bytes]]],
+) -> None:
+    """The places are remembered from reply to reply; what is found there must not be."""
+    read = Names("x-request-id", "content-type")
+    for headers in replies * 2:
+        lower = {name.lower(): value.decode("latin-1") for name, value in headers}
+        assert wanted(headers, read) == {
+            name: lower[name.encode()] for name in read.values() if name.encode() in lower
+        }
+
+
+def test_only_so_many_sets_of_names_are_remembered() -> None:
+    read = Names("a")
+    for number in range(1000):
+        assert wanted([(b"x-%d" % number, b""), (b"A", b"1")], read) == {"a": "1"}
+    assert len(read.places) <= 256

@@ -26,6 +26,7 @@ from hf_ledger.analytics.words import (
     SAMPLE,
     counted,
     dollars,
+    estimated_tokens,
     percent,
 )
 from hf_ledger.cli.options import Asked, Format
@@ -203,7 +204,8 @@ def money_notes(totals: Mapping[str, Any]) -> list[str]:
         total = f"at least {total}"
     lines = [f"{ESTIMATE}: {total} for {counted(totals['calls'], 'call')}."]
     if covered.per_call:
-        lines.append(priced_line(covered.calls_share, covered.tokens_share, covered.unpriced))
+        priced = priced_line(covered.calls_share, covered.tokens_share, covered.unpriced)
+        lines.append(priced + estimated_tokens(totals))
     return [*lines, list_line(totals["price_list_at"]), NO_ENDPOINT_HOURS]
 
 

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
-import json
-import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hf_ledger.practice import answers, models
-from hf_ledger.practice.delivery import Never, Pieces
-from hf_ledger.practice.mishaps import (
-    OWNER,
-    Wishes,
-    failure_of,
-    seconds_of,
-    wishes_of,
-    written,
-)
-
-Json = dict[str, Any]
-
-#: Told apart from real traffic by this header: the recorder marks such calls as practice.
-PRACTICE_HEADER = "x-hf-ledger-practice"
+from hf_ledger.practice import answers, dialects, endpoints, models, queues
+from hf_ledger.practice.asking import Asked, base_headers, reply, reply_json, stream
+from hf_ledger.practice.delivery import Never
+from hf_ledger.practice.mishaps import OWNER, failure_of, written
 
 FLAKY_REMEMBERED = 10_000
 
@@ -43,90 +26,6 @@ or a network. Point a client here: <code>base_url="http://127.0.0.1:PORT/v1"</co
 <code>error-in-stream</code>, <code>loading</code>, <code>flaky</code>.</p></body></html>"""
 
 
-class Asked:
-    """One request: its JSON (or none), the model named, and what is to go wrong."""
-
-    def __init__(self, request: Request, raw: bytes) -> None:
-        self.request = request
-        self.raw = raw
-        self.started = time.perf_counter()
-        self.body: Json = parsed(raw)
-        path_model = request.path_params.get("model")
-        self.model = str(path_model or self.body.get("model") or "tgi")
-        self.wishes: Wishes = wishes_of(request.headers.get("x-practice"), self.model)
-        self.provider: str = request.path_params.get("provider", "")
-
-    @property
-    def stream(self) -> bool:
-        return bool(self.body.get("stream"))
-
-    @property
-    def hf_inference(self) -> bool:
-        return "/models/" in self.request.url.path or "/pipeline/" in self.request.url.path
-
-    def compute_headers(self, characters: int) -> dict[str, str]:
-        """What hf-inference's pipelines say of the work done."""
-        spent = max(time.perf_counter() - self.started, 0.001)
-        return {
-            "x-compute-type": "cache" if "cache" in self.wishes else "cpu",
-            "x-compute-time": f"{spent:.3f}",
-            "x-compute-characters": str(characters),
-            "x-inference-id": uuid.uuid4().hex[:22],
-        }
-
-
-def parsed(raw: bytes) -> Json:
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def base_headers(request: Request) -> dict[str, str]:
-    """What every reply carries; the client's own trace id comes back after the semicolon."""
-    trace = request.headers.get("x-amzn-trace-id", uuid.uuid4().hex)
-    return {
-        PRACTICE_HEADER: "1",
-        "x-practice-server": answers.TITLE,
-        "x-request-id": f"Root=1-{uuid.uuid4().hex[:24]};{trace}",
-    }
-
-
-async def reply(
-    asked: Asked,
-    body: bytes,
-    content_type: str = "application/json",
-    headers: Mapping[str, str] | None = None,
-    status: int = 200,
-) -> Response:
-    """A whole reply, delayed, compressed or cut as wished."""
-    await asyncio.sleep(seconds_of(asked.wishes))
-    named = {"content-type": content_type, **base_headers(asked.request), **(headers or {})}
-    if "gzip" in asked.wishes:
-        body = gzip.compress(body)
-        named["content-encoding"] = "gzip"
-    if "cut" in asked.wishes:
-        half = len(body) // 2
-        return Pieces([body[:half], body[half:]], named, status=status, cut=True)
-    return Response(body, status, named)
-
-
-async def reply_json(asked: Asked, body: object, headers: dict[str, str] | None = None) -> Response:
-    return await reply(asked, json.dumps(body).encode(), headers=headers)
-
-
-def stream(asked: Asked, events: Iterable[bytes], headers: dict[str, str]) -> Response:
-    """Server-sent events, slow, cut or compressed as wished."""
-    pieces = list(events)
-    named = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-    named |= base_headers(asked.request) | headers
-    if "gzip" in asked.wishes:
-        pieces = [gzip.compress(b"".join(pieces))]
-        named["content-encoding"] = "gzip"
-    return Pieces(pieces, named, seconds=seconds_of(asked.wishes), cut="cut" in asked.wishes)
-
-
 async def chat(asked: Asked) -> Response:
     """Chat by the router, one provider's route, or hf-inference by model path."""
     wanted, _, suffix = asked.model.partition(":")
@@ -137,6 +36,8 @@ async def chat(asked: Asked) -> Response:
     model = wanted if asked.provider else models.provider_id(provider, wanted)
     answered = answers.chat_answer(asked.body, asked.wishes)
     headers = {} if asked.provider else {"x-inference-provider": provider}
+    if "endpoint" in asked.wishes:
+        headers = {}  # vLLM and SGLang say nothing in headers
     if provider == "together":
         headers["retry-after"] = "2"  # as the real one does on good replies
     if asked.stream:
@@ -259,8 +160,11 @@ async def page(request: Request) -> Response:
 
 def practice_app() -> Starlette:
     """A new practice server as an ASGI app; it keeps no text and needs no settings."""
-    flaky = Flaky()
+    flaky, queue = Flaky(), queues.Queue()
     posts = {
+        **queue.posts(),
+        "/v1/responses": dialects.responses,
+        "/v1/messages": dialects.messages,
         "/v1/chat/completions": chat,
         "/v1/completions": completion,
         "/v1/embeddings": embeddings,
@@ -276,12 +180,20 @@ def practice_app() -> Starlette:
         "/{provider}/v1/completions": completion,
         "/{provider}/v1/embeddings": embeddings,
         "/generate": generation,
+        "/generate_stream": generation,
+        "/embed": endpoints.embed,
+        "/rerank": endpoints.rerank,
+        "/predict": endpoints.predict,
+        "/similarity": endpoints.similarity,
+        "/score": endpoints.score,
+        "/pooling": endpoints.pooling,
         "/": pipeline,
     }
     routes = [
         Route(path, answering(handler, flaky), methods=["POST"]) for path, handler in posts.items()
     ]
     gets = {
+        **queue.gets(),
         "/": page,
         "/info": info,
         "/v1/models": list_models,

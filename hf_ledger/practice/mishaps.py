@@ -2,7 +2,7 @@
 
 Words are joined by commas: a status (`402`), or one of `loading`, `overloaded`, `plain-text`,
 `slow=SECONDS`, `hang`, `cut`, `error-in-stream`, `flaky`, `gzip`, `cache`, `no-usage`,
-`words=N`, `cached=N`, `reasoning=N`, `task=NAME`.
+`words=N`, `cached=N`, `reasoning=N`, `task=NAME`, `endpoint`, `polls=N`, `fail`.
 """
 
 from __future__ import annotations

@@ -75,14 +75,16 @@ def _sane_line(line: Line) -> Line:
 
 def _sane(call: Call) -> Call:
     """The call with times that are negative or not finite made unknown."""
-    if (
-        _possible(call.latency_ms)
-        and _possible(call.ttft_ms)
-        and _possible(call.compute_seconds)
-        and _possible(call.audio_seconds)
-        and (call.shape is None or all(map(math.isfinite, call.shape.values())))
-    ):
-        return call
+    for amount in (call.latency_ms, call.ttft_ms, call.compute_seconds, call.audio_seconds):
+        if amount is not None and not 0.0 <= amount < math.inf:
+            return _mended(call)
+    # A sum is finite where all of its parts are, unless they are beyond anything counted here.
+    if call.shape is not None and not math.isfinite(sum(call.shape.values())):
+        return _mended(call)
+    return call
+
+
+def _mended(call: Call) -> Call:
     return msgspec.structs.replace(
         call,
         latency_ms=_or_unknown(call.latency_ms),
@@ -93,12 +95,8 @@ def _sane(call: Call) -> Call:
     )
 
 
-def _possible(amount: float | None) -> bool:
-    return amount is None or 0.0 <= amount < math.inf
-
-
 def _or_unknown(amount: float | None) -> float | None:
-    return amount if _possible(amount) else None
+    return amount if amount is not None and 0.0 <= amount < math.inf else None
 
 
 def _without_surrogates(value: Any) -> Any:

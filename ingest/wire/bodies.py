@@ -16,7 +16,7 @@ from hf_ledger.ingest.wire.usage import set_detail_tokens, set_usage
 
 _LONGEST = 300
 _USAGE = re.compile(rb'(?<!\\)"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
-_IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
+IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
 
 
 class Reply(msgspec.Struct, gc=False):
@@ -25,6 +25,7 @@ class Reply(msgspec.Struct, gc=False):
     id: Raw = NOTHING
     request_id: Raw = NOTHING
     model: Raw = NOTHING
+    choices: Raw = NOTHING
     usage: Raw = NOTHING
     meta: Raw = NOTHING
     details: Raw = NOTHING
@@ -36,6 +37,7 @@ class Reply(msgspec.Struct, gc=False):
     tokens_predicted: Raw = NOTHING
     error: Raw = NOTHING
     type: Raw = NOTHING
+    object: Raw = NOTHING
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -56,37 +58,47 @@ def read_body(call: Call, body: bytes, whole: bool) -> bool:
         found = _USAGE.findall(body)
         set_usage(call, Raw(found[-1]) if found else NOTHING)
         return False
-    _read_task(call, body)
     reply = raw.decode(_REPLY, body)
+    if reply is None or not reply.choices:
+        # No shape of another task has choices: the search through all of them is saved.
+        _read_task(call, body)
     if reply is None:
         _read_list(call, body)
         return False
     _read_reply(call, reply)
-    return is_error(reply.error, reply.type)
+    said = reply.error or reply.type or b"error" in bytes(reply.object)
+    return bool(said) and is_error(reply.error, reply.type, reply.object)
 
 
 def _read_task(call: Call, body: bytes) -> None:
-    """The path's word stands; a telling shape beats parameters; an open shape beats a look-up."""
+    """The path's word stands; a telling shape beats parameters and look-ups.
+
+    Serverless inference learned its task from the model's tag, which an open shape beats.
+    """
     asked = call if isinstance(call, Asked) else None
     told_by = asked.task_from if asked else None
     if call.task is not None and told_by in ("path", None):
         return
     task, telling = tasks.task_of_body(body, asked.form if asked else None)
-    if task is not None and (call.task is None or telling or told_by == "route"):
+    tagged = told_by == "route" and call.provider == "hf-inference"
+    if task is not None and (call.task is None or telling or tagged):
         call.task = task
 
 
 def _read_reply(call: Call, reply: Reply) -> None:
     set_usage(call, reply.usage)
+    set_reply_model(call, reply.model)
+    set_reply_id(call, reply.id or reply.request_id)
+    if reply.choices:
+        # A chat or a completion: what follows is said by others only.
+        return
     if reply.meta:
         _read_meta(call, reply.meta)
     if reply.details:
         set_detail_tokens(call, reply.details)
     if reply.tokens_predicted:
         _read_native_counts(call, reply.tokens_evaluated, reply.tokens_predicted)
-    set_reply_model(call, reply.model)
-    set_reply_id(call, reply.id or reply.request_id)
-    if call.task in _IMAGE_TASKS:
+    if call.task in IMAGE_TASKS:
         call.images = _files(reply) or call.images
     if call.task == "automatic-speech-recognition" and call.audio_seconds is None:
         seconds = raw.number(reply.duration)
@@ -139,16 +151,14 @@ def _read_native_counts(call: Call, read: Raw, made: Raw) -> None:
 
 def set_reply_model(call: Call, stated: Raw) -> None:
     """On the router's own API only the reply names the provider's model."""
-    name = raw.text(stated)
-    if name and call.provider_model is None:
-        call.provider_model = name[:_LONGEST]
+    if call.provider_model is None and stated:
+        call.provider_model = (raw.text(stated) or "")[:_LONGEST] or None
 
 
 def set_reply_id(call: Call, stated: Raw) -> None:
     """The body's own id, where no header named one."""
-    name = raw.text(stated)
-    if name and call.provider_request_id is None:
-        call.provider_request_id = name[:_LONGEST]
+    if call.provider_request_id is None and stated:
+        call.provider_request_id = (raw.text(stated) or "")[:_LONGEST] or None
 
 
 def read_stream(call: Call, events: Events) -> None:
@@ -169,18 +179,23 @@ def _read_generated(call: Call, piece: bytes) -> None:
     """TGI's last event states its counts, if details were asked for."""
     for data in payloads(piece):
         event = raw.decode(EVENT, data)
-        if event is not None and raw.start(event.generated_text) == b'"':
+        if event is not None and _is_last(event):
             set_detail_tokens(call, event.details)
             _read_native_counts(call, event.tokens_evaluated, event.tokens_predicted)
 
 
+def _is_last(event: Event) -> bool:
+    """TGI repeats the whole text in its last event, llama.cpp names what it stopped at."""
+    return raw.start(event.generated_text) == b'"' or bool(event.stopping_word)
+
+
 def _read_event_usage(call: Call, event: Event) -> None:
     """Usage stands at the top, or inside the object that the event is about."""
-    inner = _inner(event)
-    delta = raw.decode(EVENT, event.delta) or Event()
-    groq = raw.decode(EVENT, event.x_groq) or Event()
-    for stated in (inner.usage, delta.usage, groq.usage, event.usage):
-        set_usage(call, stated)
+    for inside in (event.response or event.message, event.delta, event.x_groq):
+        inner = raw.decode(EVENT, inside)
+        if inner is not None:
+            set_usage(call, inner.usage)
+    set_usage(call, event.usage)
 
 
 def _inner(event: Event) -> Event:

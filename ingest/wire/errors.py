@@ -89,6 +89,8 @@ class ErrorBody(msgspec.Struct, gc=False):
     type: Raw = NOTHING
     code: Raw = NOTHING
     status: Raw = NOTHING
+    object: Raw = NOTHING
+    response: Raw = NOTHING
 
 
 _BODY = msgspec.json.Decoder(ErrorBody)
@@ -113,12 +115,18 @@ def kind_of_status(status: int) -> ErrorKind:
 def kind_of_body(body: bytes) -> ErrorKind | None:
     """The kind that an error body names, or None; for errors inside a 200 reply or a stream."""
     found = raw.decode(_BODY, body)
+    if found is not None and found.response:
+        # The Responses API's last event wraps the failed response.
+        found = raw.decode(_BODY, found.response)
     return (_kind_of_fields(found) if found is not None else None) or _kind_of_words(body)
 
 
-def is_error(error: Raw, kind: Raw) -> bool:
-    """Whether a reply's `error` and `type` say that it failed, whatever its status."""
-    return raw.stated(error) or raw.text(kind) in ("error", "response.failed")
+def is_error(error: Raw, *kinds: Raw) -> bool:
+    """Whether a reply's `error`, `type` or `object` say that it failed, whatever its status."""
+    return raw.stated(error) or any(raw.text(kind) in _FAILED for kind in kinds if kind)
+
+
+_FAILED = frozenset({"error", "response.failed"})
 
 
 def _kind_of_fields(found: ErrorBody) -> ErrorKind | None:

@@ -19,11 +19,15 @@ LONGEST_LINE = 1 << 20
 
 #: All that is looked for in a chunk, in one search (the look ahead halves its time): a member with
 #: a string, list or object as its value (many servers write `"usage":null` into each event), or the
-#: type of a last event. Inside a text the closing quote would be escaped.
+#: type of a last event or of an error. Inside a text the closing quote would be escaped.
 _SAYS = re.compile(
-    rb'"(?=[uegfsmr])(?:(usage|error|generated_text|finish_reason|stop_reason)"[ \t]*:[ \t]*[{"\[]'
-    rb'|(?:message_stop|message-end|response\.(?:completed|incomplete|failed))")'
+    rb'"(?=[uegfsmr])(?:'
+    rb'(usage|error|generated_text|finish_reason|stop_reason|stopping_word)"[ \t]*:[ \t]*[{"\[]'
+    rb'|(?:message_stop|message-end|response\.(?:completed|incomplete|failed)|error)"'
+    rb"[ \t]*[,}\r\n])"
 )
+#: Beyond this a stream without usage is not counted to its end.
+MOST_COUNTED = 4 << 20
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = frozenset(
     {
@@ -44,6 +48,7 @@ class Event(msgspec.Struct, gc=False):
     id: Raw = NOTHING
     model: Raw = NOTHING
     type: Raw = NOTHING
+    object: Raw = NOTHING
     choices: Raw = NOTHING
     delta: Raw = NOTHING
     token: Raw = NOTHING
@@ -58,9 +63,17 @@ class Event(msgspec.Struct, gc=False):
     x_groq: Raw = NOTHING
     tokens_evaluated: Raw = NOTHING
     tokens_predicted: Raw = NOTHING
+    stopping_word: Raw = NOTHING
+
+
+class _Choice(msgspec.Struct, gc=False):
+    text: Raw = NOTHING
+    delta: Raw = NOTHING
 
 
 EVENT = msgspec.json.Decoder(Event)
+_CHOICE = msgspec.json.Decoder(_Choice)
+_CHOICES = msgspec.json.Decoder(list[_Choice])
 
 
 class Events:
@@ -74,15 +87,18 @@ class Events:
         self.finished = False  # a finish reason was stated
         self.content = False  # the first generated piece has come
         self.first: bytes = b""  # first event: id and model stand in it
-        self.generated: bytes = b""  # TGI's last event: the whole text and its details
-        self._usages: list[bytes] = []  # first and last piece that states usage
+        self.generated: bytes = b""  # TGI's or llama.cpp's last event: its counts
+        self.pieces: list[bytes] = []  # as they came, to be counted where no usage is stated
+        self._size = 0
+        self._named = False  # an event has been called an error
+        self._usages: list[bytes] = []  # first and last event that states usage
         self._errors: list[bytes] = []
         self._parts: list[bytes] = []  # an incomplete line
         self._held = 0
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes; complete lines are read, the rest waits."""
-        cut = chunk.rfind(b"\n") + 1
+        cut = chunk.rfind(b"\n") + 1 or chunk.rfind(b"\r") + 1
         if not cut:
             self._hold(chunk)
             return
@@ -103,14 +119,13 @@ class Events:
     @property
     def usages(self) -> list[Event]:
         """The first and the last event that state usage: Anthropic splits it, others repeat it."""
-        stating = [event for piece in self._usages for event in _stating_usage(piece)]
-        return stating[:1] + stating[1:][-1:]
+        events = [raw.decode(EVENT, data) for data in self._usages]
+        return [event for event in events if event is not None]
 
     @property
     def error(self) -> bytes:
         """The first event that is an error, empty if none is."""
-        events = (data for piece in self._errors for data in payloads(piece))
-        return next((data for data in events if _is_error(data)), b"")
+        return _error_in(b"".join(self._errors)) if self._errors else b""
 
     def _hold(self, part: bytes) -> None:
         """Keep an incomplete line, but not without bound: its middle says nothing we read."""
@@ -124,72 +139,116 @@ class Events:
     def _read(self, lines: bytes) -> None:
         if not self.content:
             self._seek_content(lines)
-        names = _said_names(lines)
-        if names:
-            self._keep_said(lines, names)
+        self._size += len(lines)
+        if self._size <= MOST_COUNTED:
+            self.pieces.append(lines)
+        for found in _SAYS.finditer(lines):
+            self._note(found[1], lines, found.start())
+        if b"error" in lines or self._named:
+            self._seek_error_name(lines)
         done = lines.find(_DONE)
         if done >= 0 and not self.ended:
             self.ended = _DONE in payloads(lines[lines.rfind(b"\n", 0, done) + 1 :])
 
-    def _keep_said(self, lines: bytes, names: set[bytes]) -> None:
-        if b"usage" in names:
-            self._usages[1:] = [lines]
-        if b"error" in names:
+    def _note(self, name: bytes | None, lines: bytes, at: int) -> None:
+        """Something is said at this place: the member's name, None for the type of a last event."""
+        if name == b"usage":
+            for data in payloads(_event_around(lines, at)):
+                if _states_usage(data) and raw.decode(EVENT, data) is not None:
+                    self._usages[1:] = [data]
+        elif name == b"error":
             self._keep_error(lines)
-        if b"generated_text" in names:
+        elif name in _LAST:
             self.generated, self.ended = lines, True
-        if b"" in names:
-            self._seek_end(lines)
-        self.finished = self.finished or not names.isdisjoint(_REASONS)
+        elif name is None:
+            self._seek_end(lines, _event_around(lines, at))
+        else:
+            self.finished = True
 
     def _seek_content(self, lines: bytes) -> None:
-        for data in payloads(lines):
-            event = raw.decode(EVENT, data)
-            if event is None:
-                continue
-            if not self.first and (event.id or event.model or event.message or event.response):
-                self.first = data
-            if has_content(event):
-                self.content = True
-                return
+        at, end = 0, len(lines)
+        while at < end and not self.content:
+            # One event after the other: the search nearly always ends at the first or second.
+            stop = lines.find(b"\n\n", at)
+            stop = end if stop < 0 else stop + 2
+            for data in payloads(lines[at:stop].removeprefix(_BOM)):
+                self._seek_content_in(data)
+            at = stop
+
+    def _seek_content_in(self, data: bytes) -> None:
+        event = raw.decode(EVENT, data)
+        if event is None or self.content:
+            return
+        if not self.first and (event.id or event.model or event.message or event.response):
+            self.first = data
+        self.content = has_content(event)
 
     def _keep_error(self, lines: bytes) -> None:
-        if len(self._errors) < _MOST_ERRORS:
+        if len(self._errors) < _MOST_ERRORS and lines not in self._errors:
             self._errors.append(lines)
 
-    def _seek_end(self, lines: bytes) -> None:
-        for data in payloads(lines):
+    def _seek_error_name(self, lines: bytes) -> None:
+        """An event may be an error by its name alone; its data may come with the next piece."""
+        if self._named or _ERROR_NAME.search(lines):
+            self._named = True
+            self._keep_error(lines)
+
+    def _seek_end(self, lines: bytes, event: bytes) -> None:
+        for data in payloads(event):
             kind = raw.text((raw.decode(EVENT, data) or Event()).type)
             self.ended = self.ended or kind in _TERMINAL_TYPES
-            if kind == "response.failed":
-                self._keep_error(lines)
+        if _error_in(event):
+            self._keep_error(lines)
 
 
-_REASONS = frozenset({b"finish_reason", b"stop_reason"})
+_LAST = frozenset({b"generated_text", b"stopping_word"})
+_BOM = b"\xef\xbb\xbf"
+_ERROR_NAME = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]+(?:data: ?([^\r\n]*))?")
 
 
-def _stating_usage(piece: bytes) -> list[Event]:
-    stating = [
-        data for data in payloads(piece) if b'"usage"' in data and b"usage" in _said_names(data)
-    ]
-    return [event for event in [raw.decode(EVENT, data) for data in stating] if event is not None]
+def _states_usage(data: bytes) -> bool:
+    return b'"usage"' in data and b"usage" in _SAYS.findall(data)
 
 
-def _said_names(data: bytes) -> set[bytes]:
-    """Names of the members found; the type of a last event counts as an empty name."""
-    return set(_SAYS.findall(data))
+def _error_in(piece: bytes) -> bytes:
+    """The first event that is an error, or is called one, or a bare reply sent as a stream."""
+    found = payloads(piece) or [piece.strip()]
+    named = _ERROR_NAME.search(piece)
+    return next(filter(_is_error, found), b"") or (named[1] or b"" if named else b"")
 
 
 def _is_error(data: bytes) -> bool:
     event = raw.decode(EVENT, data)
     if event is None:
         return False
-    return is_error(event.error, event.type)
+    return is_error(event.error, event.type, event.object)
+
+
+def _event_around(lines: bytes, at: int) -> bytes:
+    """The event at this place; where lines end otherwise than in a line feed, all events."""
+    if b"\r" in lines:
+        return lines
+    stop = lines.find(b"\n\n", at)
+    return lines[lines.rfind(b"\n\n", 0, at) + 1 : stop if stop >= 0 else len(lines)]
 
 
 def payloads(lines: bytes) -> list[bytes]:
-    """The `data:` of each line; comments, names and blank lines have none."""
-    return [line[5:].strip() for line in lines.splitlines() if line.startswith(b"data:")]
+    """The `data:` of each event; comments, names and blank lines have none."""
+    found = [line[5:].strip() for line in lines.splitlines() if line.startswith(b"data:")]
+    if any(data[:1] == b"{" and data[-1:] != b"}" for data in found):
+        return _joined(lines)
+    return found
+
+
+def _joined(lines: bytes) -> list[bytes]:
+    """An event's data may stand on several lines."""
+    events: list[list[bytes]] = [[]]
+    for line in lines.splitlines():
+        if line.startswith(b"data:"):
+            events[-1].append(line[5:].strip())
+        elif not line:
+            events.append([])
+    return [b"\n".join(parts) for parts in events if parts]
 
 
 def has_content(event: Event) -> bool:
@@ -197,17 +256,18 @@ def has_content(event: Event) -> bool:
     if event.token or raw.stated(event.text):
         return True
     if event.choices:
-        return any(_choice_has_content(choice) for choice in raw.items(event.choices))
+        return _choices_have_content(event.choices)
     kind = raw.text(event.type) or ""
     if kind.endswith(("delta", "-delta", ".delta")) or kind in ("content-start", "image"):
         return _said(event.delta)
     return raw.start(event.content) == b'"' and raw.stated(event.content)
 
 
-def _choice_has_content(choice: Raw) -> bool:
-    parts = raw.fields(choice)
-    text = parts.get("text", NOTHING)
-    return raw.stated(text) or _said(parts.get("delta", NOTHING))
+def _choices_have_content(choices: Raw) -> bool:
+    read = raw.decode(_CHOICES, choices)
+    if read is None:  # one of them is no object
+        read = [raw.decode(_CHOICE, choice) or _Choice() for choice in raw.items(choices)]
+    return any(raw.stated(choice.text) or _said(choice.delta) for choice in read)
 
 
 _GENERATED = frozenset(
@@ -227,9 +287,9 @@ _GENERATED = frozenset(
 
 
 def _said(delta: Raw) -> bool:
-    if raw.start(delta) == b'"':
-        return raw.stated(delta)
     parts = raw.fields(delta)
-    if raw.start(parts.get("message", NOTHING)) == b"{":
+    if not parts:
+        return raw.start(delta) == b'"' and raw.stated(delta)
+    if "message" in parts and raw.start(parts["message"]) == b"{":
         parts = raw.fields(parts["message"])
-    return any(name in _GENERATED and raw.stated(value) for name, value in parts.items())
+    return any(raw.stated(parts[name]) for name in parts.keys() & _GENERATED)

@@ -1,13 +1,13 @@
 """What the body of a request says: the model it names, its task, and the form of its content.
 
-Forms: text, image, audio, video, `text+labels`, `image+labels`, `image+text`, `sentences`; None
-when the body was not seen. The reply's shape decides between the tasks a form leaves open.
+Forms: text, image, audio, video, table, `text+labels`, `image+labels`, `image+text`, `sentences`;
+None when the body was not seen. The reply's shape decides between the tasks a form leaves open.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,9 @@ class Body(msgspec.Struct, gc=False):
     image_url: Raw = NOTHING
     image_urls: Raw = NOTHING
     input_image: Raw = NOTHING
+    images: Raw = NOTHING
+    reference_images: Raw = NOTHING
+    frame_images: Raw = NOTHING
     audio: Raw = NOTHING
     audio_url: Raw = NOTHING
     video_url: Raw = NOTHING
@@ -145,6 +148,21 @@ def form_of(body: bytes | None, content_type: str, asked: object = None) -> Form
     return _json_form(fields) if fields is not None else Form()
 
 
+def model_of_chat(asked: Any) -> str | None:
+    """The model that a plain chat names; None for any other body, and for a chat that names none.
+
+    Of a plain chat its model and `stream` are all that the form depends on.
+    """
+    if (
+        isinstance(asked, dict)
+        and "messages" in asked
+        and asked.keys().isdisjoint(_BESIDE_MESSAGES)
+    ):
+        model = asked.get("model")
+        return model if isinstance(model, str) else None
+    return None
+
+
 def _chat_form(asked: dict[str, object]) -> Form:
     model = asked.get("model")
     return Form(
@@ -184,11 +202,22 @@ def _kind_at_root(body: Body) -> str | None:
         return "audio"
     if body.video_url:
         return "video"
-    if body.image or body.image_url or body.image_urls or body.input_image:
+    if any(raw.stated(getattr(body, name)) for name in _PICTURES):
         return "image+text" if body.question or body.prompt else "image"
     if body.source_sentence:
         return "sentences"
     return "text" if body.messages or body.prompt or body.text else None
+
+
+_PICTURES = (
+    "image",
+    "image_url",
+    "image_urls",
+    "input_image",
+    "images",
+    "reference_images",
+    "frame_images",
+)
 
 
 def _kind_of_inputs(inputs: Raw) -> str | None:
@@ -208,11 +237,18 @@ def _kind_of_string(value: Raw) -> str:
 
 
 def _kind_of_parts(names: frozenset[str]) -> str | None:
-    if "image" in names:
+    if names & {"audio", "audio_url"}:
+        return "audio"
+    if names & _PICTURE_NAMES:
         return "image+text" if names & {"question", "prompt", "text"} else "image"
     if "sentences" in names:
         return "sentences"
+    if names == {"data"}:
+        return "table"
     return "text" if names & {"text", "prompt", "question", "query"} else None
+
+
+_PICTURE_NAMES = frozenset(_PICTURES)
 
 
 def _task_of(body: Body, kind: str | None) -> str | None:

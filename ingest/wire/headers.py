@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire.usage import header_count
@@ -12,11 +13,16 @@ from hf_ledger.ingest.wire.usage import header_count
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,30})?([eE]-?\d{1,2})?", re.ASCII)
 _PROVIDER_IDS = ("inference-id", "x-inference-id", "x-fal-request-id")
 _LONGEST = 300
+#: Where somebody else than the host answers.
+_SERVED = frozenset({"router", "legacy"})
 
 
-def names(*lower: str) -> dict[bytes, str]:
-    """Names of headers as they stand on the wire, for `wanted`."""
-    return {name.encode(): name for name in lower}
+class Names(dict[bytes, str]):
+    """Names of headers as they stand on the wire, and where they stood in the sets seen so far."""
+
+    def __init__(self, *lower: str) -> None:
+        super().__init__({name.encode(): name for name in lower})
+        self.places: dict[tuple[bytes, ...], list[tuple[str, int]]] = {}
 
 
 _COMPUTED = frozenset(
@@ -30,7 +36,7 @@ _COMPUTED = frozenset(
 )
 
 #: All that readers want of a reply's headers.
-READ = names(
+READ = Names(
     "content-type",
     "content-encoding",
     "x-inference-provider",
@@ -48,19 +54,43 @@ READ = names(
 )
 
 
-def wanted(headers: Iterable[tuple[bytes, bytes]], read: Mapping[bytes, str]) -> dict[str, str]:
-    """Those headers that are read, by lower-case name."""
+def wanted(headers: Sequence[tuple[bytes, bytes]], read: Names) -> dict[str, str]:
+    """Those headers that are read, by lower-case name; of several the last.
+
+    A server sends the same names each time: where the wanted ones stand is searched once.
+    """
+    given = tuple(map(_NAME, headers))
+    places = read.places.get(given)
+    if places is None:
+        places = _find_places(given, read)
     found = {}
-    for key, value in headers:
-        name = read.get(key.lower())
-        if name is not None:
-            found[name] = value.decode("latin-1")
+    for name, at in places:
+        found[name] = headers[at][1].decode("latin-1")
     return found
+
+
+def _find_places(given: tuple[bytes, ...], read: Names) -> list[tuple[str, int]]:
+    if len(read.places) >= _MOST_PLACES:
+        read.places.clear()
+    lower = [name.lower() for name in given]
+    places = [(read[name], at) for at, name in enumerate(lower) if name in read]
+    read.places[given] = places
+    return places
+
+
+_NAME = itemgetter(0)
+_MOST_PLACES = 256
 
 
 def set_header_facts(call: Call, headers: Mapping[str, str]) -> None:
     """Take over what lower-case reply headers state about the call."""
-    _set_identity(call, headers)
+    served_by, request_id = headers.get("x-inference-provider"), headers.get("x-request-id")
+    if served_by and call.host_kind in _SERVED:
+        call.provider = served_by[:_LONGEST]
+    if request_id:
+        call.request_id = request_id[:_LONGEST]
+    if not headers.keys().isdisjoint(_PROVIDER_IDS):
+        _set_provider_ids(call, headers, named=bool(request_id))
     if not headers.keys().isdisjoint(_COMPUTED):
         _set_compute(call, headers)
 
@@ -74,20 +104,20 @@ def _set_compute(call: Call, headers: Mapping[str, str]) -> None:
     call.input_chars = call.input_chars if characters is None else characters
     seconds = positive(headers.get("x-compute-audio-length"))
     call.audio_seconds = call.audio_seconds if seconds is None else seconds
+    set_units(call, headers)
+
+
+def set_units(call: Call, headers: Mapping[str, str]) -> None:
+    """What fal bills for; of queued work it stands with the result."""
     units = headers.get("x-fal-billable-units")
     if units and _decimal(units):
         call.units, call.unit_kind = _decimal(units), "fal_billable_unit"
 
 
-def _set_identity(call: Call, headers: Mapping[str, str]) -> None:
-    served_by = headers.get("x-inference-provider")
-    if served_by and call.host_kind in ("router", "legacy"):
-        call.provider = served_by[:_LONGEST]
-    request_id = headers.get("x-request-id")
+def _set_provider_ids(call: Call, headers: Mapping[str, str], named: bool) -> None:
+    """Further ids; the first of them is the request's own where no header names that."""
     ids = [headers[name][:_LONGEST] for name in _PROVIDER_IDS if headers.get(name)]
-    if request_id:
-        call.request_id = request_id[:_LONGEST]
-    elif ids:
+    if ids and not named:
         call.request_id = ids.pop(0)
     call.provider_request_id = ids[0] if ids else call.provider_request_id
 

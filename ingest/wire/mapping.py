@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import msgspec
 
 from hf_ledger.ingest.call import RouteSeen
 from hf_ledger.ingest.wire import raw
-from hf_ledger.ingest.wire.paths import segments_of, task_name
+from hf_ledger.ingest.wire.paths import segments_of, split_url, task_name
 from hf_ledger.ingest.wire.raw import NOTHING, Raw
 
 
@@ -56,7 +55,7 @@ def _models(url: str, body: bytes) -> Iterator[tuple[str, _Model]]:
 
 
 def _model_of_url(url: str) -> str | None:
-    parts = segments_of(urlsplit(url).path) if url else ()
+    parts = segments_of(split_url(url).path)
     return "/".join(parts[2:4]) if parts[:2] == ("api", "models") and len(parts) > 2 else None
 
 

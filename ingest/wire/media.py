@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 
 #: How much of a base64 text is decoded to see its kind.
 _HEAD = 24
@@ -64,6 +65,7 @@ def kind_of_url(url: str) -> str | None:
     return _ENDINGS.get(name.rpartition(".")[2])
 
 
+@lru_cache(maxsize=256)
 def kind_of_type(content_type: str) -> str | None:
     """image, audio or video by the content type; None for any other."""
     kind = content_type.split("/", 1)[0].strip().lower()

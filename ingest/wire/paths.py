@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
 #: The end of a path → Hugging Face's task; the longer one wins: `/chat/completions` is chat.
 _TAILS: dict[tuple[str, ...], str] = {
@@ -20,8 +20,10 @@ _TAILS: dict[tuple[str, ...], str] = {
     ("embed",): "feature-extraction",
     ("embed_all",): "feature-extraction",
     ("embed_sparse",): "feature-extraction",
+    ("pooling",): "feature-extraction",
     ("similarity",): "sentence-similarity",
     ("rerank",): "text-ranking",
+    ("score",): "text-ranking",
     ("reranking",): "text-ranking",
     ("predict",): "text-classification",
     ("classify",): "text-classification",
@@ -62,6 +64,7 @@ IDLE_TAILS = frozenset(
         "cancel",
         "tokenize",
         "detokenize",
+        "decode",
         "chat_tokenize",
         "apply-template",
         "count_tokens",
@@ -73,6 +76,8 @@ IDLE_TAILS = frozenset(
         "telemetry",
         "info",
         "health",
+        "ping",
+        "metrics",
         "props",
         "slots",
     }
@@ -90,6 +95,7 @@ POLL_SEGMENTS = frozenset(
         "task-result",
         "get_result",
         "result",
+        "responses",
     }
 )
 
@@ -111,6 +117,14 @@ def segments_of(path: str) -> tuple[str, ...]:
     """The path's segments, unquoted, without empty ones."""
     parts = path.split("?", 1)[0].split("#", 1)[0].split("/")
     return tuple([unquote(part) if "%" in part else part for part in parts if part])
+
+
+def split_url(url: str) -> SplitResult:
+    """The address in its parts; an empty one for what is no address at all."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
 
 
 def task_of_tail(rest: tuple[str, ...], provider: str | None = None) -> str | None:

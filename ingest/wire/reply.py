@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from hf_ledger.ingest.call import Call, ErrorKind, Outcome
-from hf_ledger.ingest.wire import bodies, errors, media
+from hf_ledger.ingest.wire import bodies, errors, estimate, jobs, media
 from hf_ledger.ingest.wire.events import Events
 from hf_ledger.ingest.wire.exchange import Asked, Ending
 from hf_ledger.ingest.wire.headers import set_header_facts
@@ -19,8 +19,10 @@ _HEAD = _TAIL = 64 << 10
 _OUTCOME_OF_BREAK: dict[Ending, Outcome] = {
     "closed": "interrupted",
     "error": "interrupted",
+    "complete": "interrupted",  # a stream that ended before it said so
     "cancelled": "cancelled",
 }
+_LEFT = frozenset({"closed", "cancelled"})
 
 
 class ReplyReader:
@@ -29,6 +31,11 @@ class ReplyReader:
     `headers` have lower-case names; `clock` gives nanoseconds on the same scale as `started_ns`.
     Nothing here raises on any bytes; memory is bounded whatever the reply's size.
     """
+
+    _events: Events | None = None
+    _kept_size = _size = 0
+    _error_inside = False
+    promised: jobs.Job | None = None  # the reply is no result yet: ask for it later
 
     def __init__(
         self,
@@ -42,15 +49,19 @@ class ReplyReader:
         self._headers = headers
         self._started = started_ns
         self._clock = clock
-        self._type = headers.get("content-type", "").lower()
-        self._events = Events() if _is_stream(call, status, self._type) else None
         self._kept: list[bytes] = []
-        self._kept_size = 0
-        self._size = 0
-        self._error_inside = False
-        self._binary = media.kind_of_type(self._type)
         call.status = status or None
-        call.stream = call.stream or self._events is not None
+        content_type = headers.get("content-type", "").lower()
+        self._type = content_type
+        self._binary = media.kind_of_type(content_type)
+        if _is_stream(call, status, content_type):
+            self._events = Events()
+            call.stream = True
+
+    @property
+    def streams(self) -> bool:
+        """Whether the reply comes in events."""
+        return self._events is not None
 
     @property
     def ended(self) -> bool:
@@ -71,28 +82,49 @@ class ReplyReader:
 
     def finish(self, ending: Ending) -> None:
         """Complete the call: the reply came to its end in this way."""
-        call = self.call
+        call, headers = self.call, self._headers
         call.latency_ms = (self._clock() - self._started) / 1e6
-        set_header_facts(call, self._headers)
+        set_header_facts(call, headers)
         if self._events is not None:
             self._events.close()
             bodies.read_stream(call, self._events)
         else:
             self._read_body()
-        set_header_tokens(call, self._headers)
+        if call.tokens_source != "usage":
+            set_header_tokens(call, headers)
         self._set_outcome(ending)
+        if call.tokens_source == "none" and call.outcome == "ok" and self._kept:
+            form = getattr(call, "form", None)
+            self.promised = jobs.promised(call, b"".join(self._kept), form)
         _forget_form(call)
+
+    def estimate(self, sent: bytes | None) -> None:
+        """Estimate the tokens that the finished call should have and nobody stated.
+
+        `sent` is the request's body, None where it was not kept whole.
+        """
+        call = self.call
+        if self.promised is not None or not estimate.lacks(call):
+            return
+        if self._events is not None:
+            written = estimate.streamed_tokens(self._events.pieces)
+        elif call.outcome == "ok":
+            written = estimate.written_tokens(b"".join(self._kept))
+        else:
+            return
+        estimate.fill(call, sent, written)
 
     def failed(self, kind: ErrorKind, cancelled: bool = False) -> None:
         """Complete the call: no reply came at all."""
         fail(self.call, kind, self._started, self._clock, cancelled)
 
     def _keep(self, chunk: bytes) -> None:
-        self._size += len(chunk)
+        size = len(chunk)
+        self._size += size
         if self._binary and (self.call.status or 0) < 400:
             return
         self._kept.append(chunk)
-        self._kept_size += len(chunk)
+        self._kept_size += size
         if self._kept_size > BODY_CAP:
             whole = b"".join(self._kept)
             self._kept = [whole[:_HEAD], whole[-_TAIL:]]
@@ -103,10 +135,13 @@ class ReplyReader:
         if self._binary is not None:
             self._read_file(self._binary)
             return
-        body = b"".join(self._kept)
+        kept = self._kept
+        body = kept[0] if len(kept) == 1 else b"".join(kept)
         self._kept = [body]
         if (call.status or 0) < 400:
-            self._error_inside = bodies.read_body(call, body, whole=self._size == len(body))
+            said = bodies.read_body(call, body, whole=self._size == len(body))
+            # No model answers with a web page: a proxy or a log-in did.
+            self._error_inside = said or self._type.startswith("text/html")
 
     def _read_file(self, kind: str) -> None:
         call = self.call
@@ -116,18 +151,16 @@ class ReplyReader:
             call.images = 1
 
     def _set_outcome(self, ending: Ending) -> None:
-        call = self.call
+        call, events = self.call, self._events
         status = call.status or 0
-        error = self._events.error if self._events is not None else b""
+        error = events.error if events is not None else b""
         if status >= 300 or status < 200:
             self._set_error(errors.error_kind(status, error or b"".join(self._kept)))
         elif error or self._error_inside:
             self._set_error(errors.kind_of_body(error or b"".join(self._kept)) or "other")
-        elif ending != "complete" and not self._said_all():
+        elif (ending != "complete" or events is not None) and not self._said_all():
             call.outcome = _OUTCOME_OF_BREAK[ending]
-            call.error_kind = "connection" if ending == "error" else None
-        elif self._events is not None and not self._said_all():
-            call.outcome, call.error_kind = "interrupted", "connection"
+            call.error_kind = None if ending in _LEFT else "connection"
 
     def _said_all(self) -> bool:
         """A stream says when it is done; some providers state a finish reason and no `[DONE]`."""

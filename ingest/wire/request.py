@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from hf_ledger.ingest.call import Call, HostKind, Payer, Routing
 from hf_ledger.ingest.wire import hosts, media
 from hf_ledger.ingest.wire.exchange import Aside, AsideReason, Asked, WireSettings
-from hf_ledger.ingest.wire.forms import form_of
+from hf_ledger.ingest.wire.forms import Form, form_of, model_of_chat
 from hf_ledger.ingest.wire.mapping import Routes
 from hf_ledger.ingest.wire.paths import (
     IDLE_TAILS,
@@ -30,17 +30,29 @@ _PROXY = ("api", "inference-proxy")
 _HF_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 #: One provider, one task: its requests and replies do not say it.
 _ONLY_TASK = {"black-forest-labs": "text-to-image"}
+_PROVIDER = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 _LONGEST_NAME = 300
+#: One address for both: a picture in the body says which.
+_FROM_PICTURE = {"text-to-image": "image-to-image", "text-to-video": "image-to-video"}
 _FILES = frozenset({"resolve", "raw"})
+_NAMING = frozenset({"x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Way:
     """A call as far as its address alone tells; it is the same for each call that goes there."""
 
     kind: str  # as hosts.known_host names it, or "proxy"
+    host: str  # with its port, if any
     place: Place
     start: Asked  # copied for each call
+
+
+#: Chats as far as way and model tell, under the same settings and routes; copied for each call.
+Chats = dict[tuple[Way, str], Asked]
+
+_MOST_CHATS = 1024
+_copy: Callable[[Asked], Asked] = Asked.__copy__  # type: ignore[attr-defined]  # past copy's search
 
 
 def read_request(
@@ -96,7 +108,7 @@ def _way(kind: str, host: str, segments: tuple[str, ...]) -> Way:
         task=place.task,
         task_from="path" if place.task else None,
     )
-    return Way(kind, place, start)
+    return Way(kind, host, place, start)
 
 
 def _openai_host(method: str, segments: tuple[str, ...], settings: WireSettings) -> str | None:
@@ -138,20 +150,49 @@ def read_call(
     body: bytes | None,
     settings: WireSettings,
     *,
-    asked: object = None,
+    asked: Any = None,
     routes: Routes | None = None,
+    chats: Chats | None = None,
 ) -> Asked:
-    """The call that goes this way; `asked` is the body's JSON where the caller has read it."""
+    """The call that goes this way; `asked` is the body's JSON where the caller has read it.
+
+    `chats` remembers what repeats, for as long as settings and routes stay as they are.
+    """
+    model = model_of_chat(asked)
+    known = chats.get((way, model)) if chats is not None and model else None
+    if known is not None:
+        call = _copy(known)
+        call.stream = call.stream or asked.get("stream") is True
+    else:
+        form = form_of(body, headers.get("content-type", "").lower(), asked)
+        call = _read_form(way, form, headers.get("accept", ""), settings, routes)
+        if chats is not None and model:
+            _remember(chats, (way, model), call)
+        call.stream = call.stream or form.stream
+    if not headers.keys().isdisjoint(_NAMING):
+        call.bill_to = _label(headers.get("x-hf-bill-to"))
+        call.session_id = _label(headers.get("x-hf-session-id"))
+        call.request_id = _label(headers.get("x-amzn-trace-id"))
+    return call
+
+
+def _remember(chats: Chats, key: tuple[Way, str], call: Asked) -> None:
+    if len(chats) >= _MOST_CHATS:
+        chats.clear()
+    chats[key] = _copy(call)
+
+
+def _read_form(
+    way: Way, form: Form, accept: str, settings: WireSettings, routes: Routes | None
+) -> Asked:
+    """The call as far as way and body tell."""
     call: Asked = copy(way.start)
-    form = form_of(body, headers.get("content-type", "").lower(), asked)
     call.form = form.kind
-    call.stream = call.stream or form.stream
-    call.bill_to = _label(headers.get("x-hf-bill-to"))
-    call.session_id = _label(headers.get("x-hf-session-id"))
-    call.request_id = _label(headers.get("x-amzn-trace-id"))
     _set_models(call, way, _label(form.model))
+    if form.kind in ("image", "image+text"):
+        call.task = _FROM_PICTURE.get(call.task or "", call.task)
     if call.task is None:
-        call.task = form.task or _task_of_wanted(headers.get("accept", ""), form.kind)
+        call.task = form.task or _task_of_wanted(accept, form.kind)
         call.task_from = "form" if call.task else None
     _set_task(call, routes)
     call.payer = _payer(call, settings)
@@ -197,7 +238,8 @@ def _set_routed_model(call: Asked, named: str | None) -> None:
     model, _, suffix = named.partition(":")
     call.requested_model = model
     call.routing = cast(Routing, suffix) if suffix in _POLICIES else "auto"
-    if suffix and suffix not in _POLICIES:
+    # `:Q4_K_M` names a file of the model; providers are named in lower case.
+    if suffix not in _POLICIES and _PROVIDER.fullmatch(suffix):
         call.routing, call.provider = "explicit", suffix
 
 

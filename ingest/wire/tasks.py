@@ -67,6 +67,8 @@ def task_of_body(body: bytes | Raw, form: str | None) -> tuple[str | None, bool]
         return _task_of_numbers(opening, form)
     nested = opening.startswith(b"[") and opening[1:].lstrip().startswith(b"[")
     item = _first_object(body)
+    if form is None and "answer" in item:
+        return _task_of_unseen_question(frozenset(item), opening[:1] == b"["), False
     return _task_of_item(item, form, nested) if item else (None, False)
 
 
@@ -83,6 +85,9 @@ def _first_object(body: bytes | Raw) -> dict[str, Raw]:
 def _task_of_numbers(opening: bytes, form: str | None) -> tuple[str | None, bool]:
     if not opening.startswith(b"["):
         return None, False
+    if form == "table":
+        whole = b"." not in opening
+        return ("tabular-classification" if whole else "tabular-regression"), False
     return ("sentence-similarity" if form == "sentences" else "feature-extraction"), False
 
 
@@ -108,6 +113,8 @@ def _task_of_open_shape(
         return _GENERATED.get(form)
     if "text" in names and form in ("audio", None):
         return "automatic-speech-recognition"
+    if form == "audio" and raw.stated(item.get("output", NOTHING)):
+        return _task_of_files(item, form) or "automatic-speech-recognition"
     return _task_of_files(item, form)
 
 
@@ -117,6 +124,15 @@ def _task_of_answer(names: frozenset[str], form: str | None) -> str | None:
         seen = "score" in names and "start" not in names
         return "visual-question-answering" if seen else "document-question-answering"
     return "question-answering" if {"start", "end"} <= names else None
+
+
+def _task_of_unseen_question(names: frozenset[str], listed: bool) -> str | None:
+    """Answers about pictures come in a list, whatever their number; recorders drop the pictures."""
+    if not names.isdisjoint({"cells", "coordinates"}):
+        return "table-question-answering"
+    if listed and "score" in names:
+        return _task_of_answer(names, "image+text")
+    return _task_of_answer(names, None)
 
 
 def _task_of_files(item: dict[str, Raw], form: str | None) -> str | None:

@@ -28,6 +28,7 @@ class Usage(msgspec.Struct, gc=False):
     completion_tokens: Count | None = None
     input_tokens: Count | None = None
     output_tokens: Count | None = None
+    total_tokens: Count | None = None
     reasoning_tokens: Count | None = None
     cached_tokens: Count | None = None
     prompt_tokens_details: _Details | None = None
@@ -51,6 +52,8 @@ class _Generated(msgspec.Struct, gc=False):
 _USAGE = msgspec.json.Decoder(Usage)
 _GENERATED = msgspec.json.Decoder(_Generated)
 _NO_DETAILS = _Details()
+#: Tasks that write no tokens: their count is known when the input's is.
+INPUT_ONLY = frozenset({"feature-extraction", "text-ranking", "sentence-similarity"})
 _TOKEN_HEADERS = frozenset({"x-prompt-tokens", "x-compute-tokens", "x-generated-tokens"})
 _RAW = frozenset({"estimated_cost", "seconds", "tokens", "billed_units"})
 
@@ -63,14 +66,26 @@ def set_usage(call: Call, stated: Raw) -> None:
     usage = _read(stated)
     if usage is None:
         return
+    read, made, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    if read is not None and made is not None and usage == _plain(read, made, total):
+        # Nothing but the totals, as nearly all state it; cached ones of an earlier event stand.
+        _set_inclusive(call, read)
+        call.output_tokens, call.tokens_source = made, "usage"
+        return
     if usage.tokens or usage.billed_units:
         inner = _read(usage.tokens) or _read(usage.billed_units)
         if inner is not None and (inner.input_tokens, inner.output_tokens) != (None, None):
             usage = inner
+    if usage.prompt_tokens is None and usage.total_tokens is not None:
+        _set_total(call, usage)
     _set_input(call, usage)
     _set_output(call, usage)
     if usage.estimated_cost or usage.seconds:
         _set_extras(call, usage)
+
+
+def _plain(read: int, made: int, total: int | None) -> Usage:
+    return Usage(prompt_tokens=read, completion_tokens=made, total_tokens=total)
 
 
 def _read(stated: Raw) -> Usage | None:
@@ -105,11 +120,20 @@ def _read_details(stated: Raw) -> _Details | None:
 
 def _set_input(call: Call, usage: Usage) -> None:
     details = usage.prompt_tokens_details or usage.input_tokens_details or _NO_DETAILS
-    inside = _first(details.cached_tokens, usage.cached_tokens, usage.prompt_cache_hit_tokens)
     beside, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    total = _either(usage.prompt_tokens, usage.input_tokens)
-    call.cache_read_tokens = _first(inside, beside, call.cache_read_tokens)
-    call.cache_write_tokens = _first(written, details.cache_write_tokens, call.cache_write_tokens)
+    for read in (
+        details.cached_tokens,
+        usage.cached_tokens,
+        usage.prompt_cache_hit_tokens,
+        beside,
+    ):
+        if read is not None:
+            call.cache_read_tokens = read
+            break
+    stored = details.cache_write_tokens if written is None else written
+    if stored is not None:
+        call.cache_write_tokens = stored
+    total = usage.input_tokens if usage.prompt_tokens is None else usage.prompt_tokens
     if total is None:
         return
     if usage.prompt_tokens is None and (beside is not None or written is not None):
@@ -119,24 +143,35 @@ def _set_input(call: Call, usage: Usage) -> None:
     call.tokens_source = "usage"
 
 
+def _set_total(call: Call, usage: Usage) -> None:
+    """Rerankers and embedders state a total alone: all of it was read, nothing was written."""
+    stated = (usage.input_tokens, usage.output_tokens, usage.completion_tokens)
+    if call.task in INPUT_ONLY and stated == (None, None, None):
+        usage.prompt_tokens = usage.total_tokens
+
+
 def _set_inclusive(call: Call, total: int) -> None:
     """The stated total holds the cached tokens; more cached than total is a server's slip."""
+    left = total
     if call.cache_read_tokens is not None:
         call.cache_read_tokens = min(call.cache_read_tokens, total)
-    left = total - (call.cache_read_tokens or 0)
+        left -= call.cache_read_tokens
     if call.cache_write_tokens is not None:
         call.cache_write_tokens = min(call.cache_write_tokens, left)
-    call.uncached_input_tokens = left - (call.cache_write_tokens or 0)
+        left -= call.cache_write_tokens
+    call.uncached_input_tokens = left
 
 
 def _set_output(call: Call, usage: Usage) -> None:
     details = usage.completion_tokens_details or usage.output_tokens_details or _NO_DETAILS
-    output = _either(usage.completion_tokens, usage.output_tokens)
+    output = usage.output_tokens if usage.completion_tokens is None else usage.completion_tokens
     if output is not None:
         call.output_tokens, call.tokens_source = output, "usage"
-    call.reasoning_tokens = _first(
-        details.reasoning_tokens, usage.reasoning_tokens, call.reasoning_tokens
-    )
+    thought = details.reasoning_tokens
+    if thought is None:
+        thought = usage.reasoning_tokens
+    if thought is not None:
+        call.reasoning_tokens = thought
 
 
 def _set_extras(call: Call, usage: Usage) -> None:
@@ -184,14 +219,3 @@ def header_count(headers: Mapping[str, str], name: str) -> int | None:
     """A header's non-negative whole number; None for `-1`, nonsense or no header."""
     value = headers.get(name, "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
-
-
-def _first(*counts: int | None) -> int | None:
-    for count in counts:
-        if count is not None:
-            return count
-    return None
-
-
-def _either(first: int | None, second: int | None) -> int | None:
-    return second if first is None else first

@@ -83,19 +83,24 @@ def unhook_library(library: ModuleType) -> None:
 
 
 def _sync(original: Callable[..., Any], door: Door, tees: Tees) -> Callable[..., Any]:
-    begin, shield, tee = door.begin, door.shield, tees.sync
+    begin, shield = door
+    tee, whole, outgoing = tees.sync, tees.body, tees.outgoing
 
     @functools.wraps(original)
     def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         trip = shield(begin, request)
         if trip is None:
             return original(self, request, *args, **kwargs)
-        response = None
+        response, body = None, request.stream
+        if type(body) is whole:
+            request.stream = outgoing(body, trip)
         token = recorded.set(True)
         try:
             response = original(self, request, *args, **kwargs)
         finally:
             recorded.reset(token)
+            if type(body) is whole:
+                request.stream = body
             if response is None:
                 shield(trip.failed, sys.exception())
         if not shield(trip.answered, response, tee):
@@ -108,19 +113,24 @@ def _sync(original: Callable[..., Any], door: Door, tees: Tees) -> Callable[...,
 def _async(
     original: Callable[..., Awaitable[Any]], door: Door, tees: Tees
 ) -> Callable[..., Awaitable[Any]]:
-    begin, shield, tee = door.begin, door.shield, tees.asynchronous
+    begin, shield = door
+    tee, whole, outgoing = tees.asynchronous, tees.body, tees.outgoing
 
     @functools.wraps(original)
     async def send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         trip = shield(begin, request)
         if trip is None:
             return await original(self, request, *args, **kwargs)
-        response = None
+        response, body = None, request.stream
+        if type(body) is whole:
+            request.stream = outgoing(body, trip)
         token = recorded.set(True)
         try:
             response = await original(self, request, *args, **kwargs)
         finally:
             recorded.reset(token)
+            if type(body) is whole:
+                request.stream = body
             if response is None:
                 shield(trip.failed, sys.exception())
         if not shield(trip.answered, response, tee):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hf_ledger.ingest.call import Call, ErrorKind
+from hf_ledger.ingest.call import ErrorKind
 from hf_ledger.ingest.doors.hook.decoding import Decode, decoder
-from hf_ledger.ingest.wire.exchange import Ending
+from hf_ledger.ingest.wire.exchange import Asked, Ending
 from hf_ledger.ingest.wire.headers import READ as REPLY_HEADERS
-from hf_ledger.ingest.wire.headers import names, wanted
+from hf_ledger.ingest.wire.headers import Names, wanted
 from hf_ledger.ingest.wire.mapping import read_mapping
 from hf_ledger.ingest.wire.reply import ReplyReader, fail
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.doors.hook.hook import Hook
+    from hf_ledger.ingest.doors.hook.labels import Labels
+    from hf_ledger.ingest.wire.request import Way
 
 CALL_ID_HEADER = "x-hf-ledger-call-id"
 PRACTICE_HEADER = "x-hf-ledger-practice"
@@ -22,14 +25,16 @@ PRACTICE_HEADER = "x-hf-ledger-practice"
 #: A mapping look-up's reply is a few kB for a model, a few MB for a list of all.
 LOOK_UP_CAP = 8 << 20
 
-PIECES_AT_ONCE = 15
+PIECES_AT_ONCE = 63
 SHORT_PIECE, LONG_PIECE = 16, 4096
 
-READ = {**REPLY_HEADERS, **names(CALL_ID_HEADER, PRACTICE_HEADER)}
+READ = Names(*REPLY_HEADERS.values(), CALL_ID_HEADER, PRACTICE_HEADER)
+
+Take = Callable[[bytes], None]
 
 Tee = Any  # the class that wraps a reply's stream, made for each client library
 
-Sent = tuple[str | None, str, bytes | None]  # operation, address, body
+Sent = tuple[str | None, Hashable, bytes | None]  # operation, address, body
 
 TIMEOUTS = frozenset({"TimeoutException", "TimeoutError", "Timeout"})
 GIVEN_UP = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit"})
@@ -59,6 +64,9 @@ class Trip:
 
     decode: Decode | None = None
 
+    def sent(self) -> None:
+        """The request is on its way: there is time until the reply."""
+
     def answered(self, response: Reply, tee: Tee) -> bool:
         """The head of the reply is here: watch its body, or read one that is here already."""
         headers = wanted(response.headers.raw, READ)
@@ -68,7 +76,8 @@ class Trip:
             self.feed(response.content)
             self.over(None)
             return True
-        self.decode = decoder(headers.get("content-encoding"))
+        if "content-encoding" in headers:
+            self.decode = decoder(headers["content-encoding"])
         response.stream = tee(response.stream, self)
         return True
 
@@ -77,6 +86,10 @@ class Trip:
 
     def feed(self, chunk: bytes) -> None:
         raise NotImplementedError
+
+    def taker(self) -> Take:
+        """What takes the body's pieces one by one."""
+        return self.feed
 
     def over(self, error: BaseException | None) -> None:
         raise NotImplementedError
@@ -89,29 +102,68 @@ class Trip:
 
 
 class Flight(Trip):
-    """A call between its request and its end; the end is claimed once, whoever comes first."""
+    """A call between its request and its end; the end is claimed once, whoever comes first.
 
-    def __init__(self, hook: Hook, call: Call, sent: Sent, netloc: bytes) -> None:
+    Its request is read when it has been sent, or later by whoever needs the call first.
+    """
+
+    marked = False  # a start mark may have been written
+    timed = False  # the first token has come
+    reader: ReplyReader | None = None
+    body: bytes | None = None
+    key: Sent | None = None  # what a second attempt would have in common with this one
+
+    def __init__(self, hook: Hook, request: Any, way: Way, labels: Labels) -> None:
         self.hook = hook
-        self.call = call
-        self.sent = sent
-        self.netloc = netloc
-        self.marked = False  # a start mark may have been written
-        self.timed = False  # the first token has come
+        self.way = way
+        self.labels = labels
         self.waiting: list[bytes] = []
-        self.reader: ReplyReader | None = None
+        self._request = request
+        self._call: Asked | None = None
+        self.ts = time_ns()
         self.started = perf_counter_ns()
 
+    @property
+    def call(self) -> Asked:
+        """The call so far."""
+        return self._call or self._read_request()
+
+    def _read_request(self) -> Asked:
+        with self.hook.reading:
+            if self._call is None:
+                self._call = self.hook.read(self, self._request)
+                self._request = None
+            return self._call
+
+    def sent(self) -> None:
+        try:
+            self._read_request()
+        finally:
+            if self._call is None:
+                self.abandon()
+
     def wants(self, status: int, headers: dict[str, str]) -> bool:
+        hook = self.hook
+        if self not in hook.open:
+            # Its request could not be read.
+            return False
         if CALL_ID_HEADER in headers:
-            self.hook.stand_back(self)
+            hook.stand_back(self)
             return False
         if 300 <= status < 400:
-            self.hook.aside(self, "other")
+            hook.aside(self, "other")
             return False
-        self.hook.learn_origin(self, PRACTICE_HEADER in headers)
-        self.reader = ReplyReader(self.call, status, headers, self.started, perf_counter_ns)
+        call = self.call
+        if PRACTICE_HEADER in headers or call.origin == "practice":
+            hook.learn_origin(self, PRACTICE_HEADER in headers)
+        self.reader = ReplyReader(call, status, headers, self.started, perf_counter_ns)
         return True
+
+    def taker(self) -> Take:
+        """A body that is neither packed nor in events needs no look at its pieces."""
+        reader = self.reader
+        plain = reader is not None and self.decode is None and not reader.streams
+        return reader.feed if reader is not None and plain else self.feed
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Once the first token is timed, pieces are read some at a time.
@@ -121,17 +173,17 @@ class Flight(Trip):
         """
         if self.decode is not None:
             chunk = self.decode(chunk)
-        waiting = self.waiting
         if (
             self.timed
             and SHORT_PIECE < len(chunk) < LONG_PIECE
-            and len(waiting) < PIECES_AT_ONCE
             and b"[DONE]" not in chunk
             and b'"error"' not in chunk
         ):
-            waiting.append(chunk)
-        else:
-            self._read(chunk)
+            self.waiting.append(chunk)
+            if len(self.waiting) <= PIECES_AT_ONCE:
+                return
+            chunk = b""
+        self._read(chunk)
 
     def _read(self, chunk: bytes) -> None:
         reader = self.reader
@@ -141,14 +193,16 @@ class Flight(Trip):
             chunk = b"".join((*self.waiting, chunk))
             self.waiting = []
         reader.feed(chunk)
-        self.timed = self.call.ttft_ms is not None
+        if not self.timed:
+            self.timed = reader.call.ttft_ms is not None
         if reader.ended:
             # Some clients stop at the end marker and leave the stream open for ever.
             self.over(None)
 
     def over(self, error: BaseException | None) -> None:
         """The reply ended: None means completely."""
-        if not self.hook.claim(self):
+        hook = self.hook
+        if not hook.claim(self):
             return
         reader, self.reader = self.reader, None
         if reader is None:
@@ -158,9 +212,17 @@ class Flight(Trip):
             if self.waiting:
                 reader.feed(b"".join(self.waiting))
             reader.finish(ending_of(error))
-            if self.call.outcome == "interrupted" and is_named(error, TIMEOUTS):
-                self.call.error_kind = "timeout"
-        self.hook.keep(self)
+            reader.estimate(self.body)
+            if error is not None and reader.call.outcome == "interrupted":
+                self._note_timeout(error)
+            if reader.promised is not None:
+                hook.polls.hold(self, reader.promised)
+                return
+        hook.keep(self)
+
+    def _note_timeout(self, error: BaseException) -> None:
+        if is_named(error, TIMEOUTS):
+            self.call.error_kind = "timeout"
 
     def failed(self, error: BaseException | None) -> None:
         if not self.hook.claim(self):

@@ -12,16 +12,17 @@ from typing import Any
 
 from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen, Withdrawn
 from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
-from hf_ledger.ingest.doors.hook.hosts import Blind, Watch
+from hf_ledger.ingest.doors.hook.hosts import Blind, Watch, address_of
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
 from hf_ledger.ingest.doors.hook.layers import recorded
+from hf_ledger.ingest.doors.hook.polls import Awaited, Polls
 from hf_ledger.ingest.doors.hook.retries import Retries, key_of
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
 from hf_ledger.ingest.spool.segments import Segments
-from hf_ledger.ingest.wire.exchange import WireSettings
-from hf_ledger.ingest.wire.headers import names, wanted
+from hf_ledger.ingest.wire.exchange import Asked, WireSettings
+from hf_ledger.ingest.wire.headers import Names, wanted
 from hf_ledger.ingest.wire.mapping import Routes
 from hf_ledger.ingest.wire.request import Way, read_call
 
@@ -30,7 +31,7 @@ MARK_AFTER_NS = 1_000_000_000
 
 
 #: All that readers want of a request's headers; the token is not among them.
-READ = names("accept", "content-type", "x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id")
+READ = Names("accept", "content-type", "x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id")
 
 
 class Hook:
@@ -44,8 +45,8 @@ class Hook:
         self.routes = Routes()
         self._beats = False
         self._written_routes: set[tuple[str, str, str | None]] = set()
-        self._gateways: set[bytes] = set()
-        self._practice: set[bytes] = set()
+        self._gateways: set[str] = set()
+        self._practice: set[str] = set()
         self._begin()
         self.segments, self.keys = segments, keys
         self.key: HashKey | None = None
@@ -68,52 +69,53 @@ class Hook:
 
     def _begin(self) -> None:
         """The state that a forked child doesn't share with its parent."""
-        self.open: dict[str, Flight] = {}
+        self.open: dict[Flight | Awaited, bool] = {}
         self.retries = Retries()
+        self.polls = Polls(self)
         self._counts: dict[str, int] = {}
         self._failures_told = self.shield.failures
         self._counting = threading.RLock()
         self._marking = threading.RLock()
+        self.reading = threading.RLock()
 
     # -- a request leaves ------------------------------------------------------------------------
 
     def begin(self, request: Any) -> Trip | None:
         """The trip to follow, or None for a request that is none of ours."""
-        url = request.url
-        if not self.watch.sees(url) or recorded.get():
+        way = self.watch.way(request.method, request.url)
+        if way is None or recorded.get():
             return None
         if not self._beats:
             # Not before: a thread that waits for nothing disturbs programs that fork.
             self._beats = True
             self.segments.every_beat(self.beat)
-        address = str(url)
-        way = self.watch.way(request.method, address)
         if isinstance(way, Way):
-            return self._depart(request, way, address)
-        if way is None:
-            return None
+            flight = Flight(self, request, way, current.get())
+            self.open[flight] = True
+            return flight
         self.count(way.reason)
-        return LookUp(self, address) if way.reason == "mapping" else None
+        if way.reason == "poll":
+            return self.polls.follow(str(request.url))
+        return LookUp(self, str(request.url)) if way.reason == "mapping" else None
 
-    def _depart(self, request: Any, way: Way, address: str) -> Flight:
+    def read(self, flight: Flight, request: Any) -> Asked:
+        """The call that a request starts: most of the work, done while the server does its own."""
+        way, now, watch = flight.way, flight.ts, self.watch
         headers, body = wanted(request.headers.raw, READ), body_of(request)
-        content_type = headers.get("content-type", "")
-        asked = json_of(body, content_type)
-        call = read_call(way, headers, body, self.watch.settings, asked=asked, routes=self.routes)
-        now = time_ns()
+        asked = json_of(body, headers.get("content-type", ""))
+        call = read_call(
+            way, headers, body, watch.settings, asked=asked, routes=self.routes, chats=watch.chats
+        )
         call.call_id, call.ts = uuid7(now), now // 1000
-        labels = current.get()
+        labels = flight.labels
         (self.labels if labels is NONE else labels.over(self.labels)).write_on(call)
-        netloc = request.url.netloc
-        if netloc in self._practice:
+        if way.host in self._practice:
             call.origin = "practice"
         describe(call, body, asked, self.key or self._load_key())
-        sent = (call.operation_id, address, body)
+        flight.body, flight.key = body, (call.operation_id, address_of(request.url), body)
         if self.retries:
-            self.retries.number(call, key_of(*sent))
-        flight = Flight(self, call, sent, netloc)
-        self.open[call.call_id] = flight
-        return flight
+            self.retries.number(call, key_of(flight.key))
+        return call
 
     def _load_key(self) -> HashKey | None:
         """The key, made with the first call; asked for again where it couldn't be read."""
@@ -124,9 +126,9 @@ class Hook:
 
     # -- a flight ends ---------------------------------------------------------------------------
 
-    def claim(self, flight: Flight) -> bool:
+    def claim(self, flight: Flight | Awaited) -> bool:
         """Whether the asker is the one to end this flight; the first is, and nobody after."""
-        if self.open.pop(flight.call.call_id, None) is None:
+        if not self.open.pop(flight, False):
             return False
         if flight.marked:
             # A start mark may be on its way: the end has to come after it.
@@ -134,17 +136,17 @@ class Hook:
                 pass
         return True
 
-    def keep(self, flight: Flight) -> None:
+    def keep(self, flight: Flight | Awaited) -> None:
         """Write the line of an ended flight."""
         call = flight.call
         if call.outcome == "error":
-            self.retries.failed(call, key_of(*flight.sent))
+            self.retries.failed(call, key_of(flight.key))
         self.segments.write(call)
 
     def stand_back(self, flight: Flight) -> None:
         """A gateway of ours has recorded this call: one call, one row."""
         self.withdraw(flight)
-        self._gateways.add(flight.netloc)
+        self._gateways.add(flight.way.host)
 
     def aside(self, flight: Flight, reason: str) -> None:
         """The reply shows that this was no call."""
@@ -160,15 +162,16 @@ class Hook:
         """The practice server says in each reply that it is one."""
         if practice:
             flight.call.origin = "practice"
-            self._practice.add(flight.netloc)
+            self._practice.add(flight.way.host)
         elif flight.call.origin == "practice":
             flight.call.origin = "live"
-            self._practice.discard(flight.netloc)
+            self._practice.discard(flight.way.host)
 
     def learn(self, routes: Iterable[RouteSeen]) -> None:
         """Remember what a look-up taught, and tell the ledger once."""
         for route in routes:
             self.routes.learn(route)
+            self.watch.chats.clear()
             told = (route.provider, route.provider_model, route.model)
             if told not in self._written_routes:
                 self._written_routes.add(told)
@@ -183,22 +186,23 @@ class Hook:
 
     def beat(self) -> None:
         """About every 200 ms, and at the end: start marks and counts."""
+        self.shield(self.polls.expire)
         self.shield(self.mark_open)
         self.shield(self.notice)
 
     def mark_open(self) -> None:
         before = perf_counter_ns() - MARK_AFTER_NS
-        for flight in list(self.open.values()):
+        for flight in list(self.open):
             if flight.started < before and not flight.marked:
                 self._mark(flight)
 
-    def _mark(self, flight: Flight) -> None:
+    def _mark(self, flight: Flight | Awaited) -> None:
         """Leave a start mark, unless the flight has ended meanwhile or a gateway keeps it."""
-        if flight.netloc in self._gateways:
+        if flight.way.host in self._gateways:
             return
         with self._marking:
             flight.marked = True
-            if flight.call.call_id in self.open:
+            if flight in self.open:
                 self.segments.write(OpenCall(call=flight.call))
 
     def notice(self) -> None:
@@ -214,7 +218,7 @@ class Hook:
 
     def finish(self) -> None:
         """The process ends: what is still under way is written as it stands."""
-        for flight in list(self.open.values()):
+        for flight in list(self.open):
             self.shield(flight.over, GeneratorExit())
         self.beat()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.wire.exchange import Aside, WireSettings
 from hf_ledger.ingest.wire.hosts import known_host, without_port
-from hf_ledger.ingest.wire.request import Way, way_of
+from hf_ledger.ingest.wire.request import Chats, Way, way_of
 
 KINDS = ("self_hosted", "router", "endpoint", "provider", "legacy", "hub")
 
@@ -32,6 +32,12 @@ class Url(Protocol):
     def netloc(self) -> bytes: ...
 
 
+#: What a URL of httpx and httpx2 is made of: a tuple, while its text is put together each time.
+PARTS = "_uri_reference"
+
+Address = Hashable
+
+
 class Watch:
     """Says within a microsecond whether a URL is none of ours."""
 
@@ -39,23 +45,27 @@ class Watch:
         self.settings = settings
         self._with_port = {bare(host) for host in settings.extra_hosts}
         self._known: dict[str | bytes, bool] = {}
-        self._ways: dict[tuple[str, str], Way | Aside | None] = {}
+        self._ways: dict[tuple[str, Address], Way | Aside | None] = {}
+        self.chats: Chats = {}
 
     def sees(self, url: Url) -> bool:
         host = url.host
         known = self._known.get(host)
         return self._look(host, url) if known is None else known
 
-    def way(self, method: str, address: str) -> Way | Aside | None:
-        """What method and address tell of a request; each is read once."""
-        key = (method, address)
-        way = self._ways.get(key)
-        return self._read(key) if way is None else way
+    def way(self, method: str, url: Url) -> Way | Aside | None:
+        """What method and address tell of a request, None for none of ours; each is read once."""
+        address = address_of(url)
+        way = self._ways.get((method, address))
+        if way is None and self.sees(url):
+            way = self._read(method, address, str(url))
+        return way
 
-    def _read(self, key: tuple[str, str]) -> Way | Aside | None:
+    def _read(self, method: str, address: Address, url: str) -> Way | Aside | None:
         if len(self._ways) >= REMEMBERED:
             self._ways.clear()
-        way = self._ways[key] = way_of(*key, self.settings)
+            self.chats.clear()
+        way = self._ways[method, address] = way_of(method, url, self.settings)
         return way
 
     def _look(self, host: str, url: Url) -> bool:
@@ -71,6 +81,11 @@ class Watch:
             self._known.clear()
         known = self._known[key] = known_host(host, self.settings) is not None
         return known
+
+
+def address_of(url: Url) -> Address:
+    """What tells one address from another, as cheaply as this client's URLs allow."""
+    return getattr(url, PARTS, None) or str(url)
 
 
 class Blind(Watch):

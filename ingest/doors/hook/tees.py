@@ -16,24 +16,51 @@ class Tees(NamedTuple):
 
     sync: type[Any]
     asynchronous: type[Any]
+    body: type[Any] | None  # the library's class of request bodies that are there as a whole
+    outgoing: type[Any]  # and what stands in for it until it is sent
 
 
 def tees_for(library: ModuleType, shield: Shield) -> Tees:
     """Wrapper classes that derive from this library's stream classes."""
+    body = getattr(library, "ByteStream", None)
     return Tees(
-        _sync_tee(library.SyncByteStream, shield), _async_tee(library.AsyncByteStream, shield)
+        _sync_tee(library.SyncByteStream, shield),
+        _async_tee(library.AsyncByteStream, shield),
+        body,
+        _outgoing(body or object, shield),
     )
+
+
+def _outgoing(base: type[Any], shield: Shield) -> type[Any]:
+    class Outgoing(base):  # type: ignore[misc]
+        """A request's body. Whoever asks for more than all of it has sent it, and now waits for the
+        server: the time to read the request, for which nobody waits then."""
+
+        def __init__(self, stream: Any, trip: Trip) -> None:
+            self._hf_stream = stream
+            self._hf_trip = trip
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._hf_stream
+            shield(self._hf_trip.sent)
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for part in self._hf_stream:
+                yield part
+            shield(self._hf_trip.sent)
+
+    return Outgoing
 
 
 class _Tee:
     """What both kinds share: the wrapped stream, and an end when nobody reads on."""
 
     _hf_reading = True  # until the end has been told
+    _hf_shield: Shield
 
-    def __init__(self, stream: Any, trip: Trip, shield: Shield) -> None:
+    def __init__(self, stream: Any, trip: Trip) -> None:
         self._hf_stream = stream
         self._hf_trip = trip
-        self._hf_shield = shield
 
     @property
     def elapsed(self) -> Any:
@@ -57,14 +84,13 @@ class _Tee:
 
 def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:
     class SyncTee(_Tee, base):  # type: ignore[misc]
-        def __init__(self, stream: Any, trip: Trip) -> None:
-            super().__init__(stream, trip, shield)
+        _hf_shield = shield
 
         def __iter__(self) -> Iterator[bytes]:
-            feed, complete = self._hf_trip.feed, False
+            take, complete = self._hf_trip.taker(), False
             try:
                 for chunk in self._hf_stream:
-                    shield(feed, chunk)
+                    shield(take, chunk)
                     yield chunk
                 complete = True
             finally:
@@ -79,15 +105,14 @@ def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:
 
 def _async_tee(base: type[Any], shield: Shield) -> type[Any]:
     class AsyncTee(_Tee, base):  # type: ignore[misc]
-        def __init__(self, stream: Any, trip: Trip) -> None:
-            super().__init__(stream, trip, shield)
+        _hf_shield = shield
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            feed, complete = self._hf_trip.feed, False
+            take, complete = self._hf_trip.taker(), False
             inner = self._hf_stream.__aiter__()
             try:
                 async for chunk in inner:
-                    shield(feed, chunk)
+                    shield(take, chunk)
                     yield chunk
                 complete = True
             finally:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hf_ledger.ingest.call import Call, Line
-from hf_ledger.ingest.doors.imports.explain import explain
+from hf_ledger.ingest.doors.imports.explain import explain, explain_estimates
 from hf_ledger.ingest.doors.imports.recordings import GIVE_UP_AFTER, Exchange, Rejected
 from hf_ledger.ingest.fingerprint import HashKey, fingerprint
 from hf_ledger.ingest.wire.exchange import Aside, WireSettings
+from hf_ledger.ingest.wire.jobs import Job, Polled, ids_in, read_poll
 from hf_ledger.ingest.wire.mapping import Routes
 from hf_ledger.ingest.wire.reply import ReplyReader, fail
 from hf_ledger.ingest.wire.request import read_request
@@ -68,6 +69,7 @@ class Importer:
         self._explained = explained
         self._routes = Routes()
         self._occurrences: Counter[str] = Counter()
+        self._waiting: dict[str, tuple[Call, Job]] = {}
 
     def read(self, lines: Iterable[Exchange | Rejected]) -> Imported:
         """Import one file's lines; stops early where the file is clearly of another kind."""
@@ -80,18 +82,23 @@ class Importer:
             if not done.exchanges and len(done.rejected) >= GIVE_UP_AFTER:
                 done.given_up = True
                 break
+        self._write_waiting()
         return done
 
     def _take(self, exchange: Exchange, done: Imported) -> None:
-        said = read_exchange(exchange, self._settings, self._routes)
+        said, reader = read_exchange(exchange, self._settings, self._routes)
+        stated = explain(said)
+        if reader is not None:
+            reader.estimate(exchange.request_body if exchange.whole else None)
         if self._explained is not None:
-            self._explained({"id": exchange.id, **explain(said)})
+            self._explained({"id": exchange.id, **stated, **explain_estimates(said, stated)})
         if not isinstance(said, Call):
             self._keep_aside(said, exchange, done)
         elif exchange.ts is None:
             done.rejected.append(Rejected(exchange.line, "no recorded_at and no committed_at"))
         else:
             self._keep_call(said, exchange, exchange.ts, done)
+            self._write_or_wait(said, reader.promised if reader else None)
 
     def _keep_call(self, call: Call, exchange: Exchange, ts: int, done: Imported) -> None:
         call.external_id = exchange.id or self._position_id(exchange)
@@ -100,10 +107,36 @@ class Importer:
         if exchange.whole:
             content_type = exchange.request_headers.get("content-type", "")
             fingerprint(call, exchange.request_body, content_type, self._key)
-        self._write(call)
         done.calls += 1
         done.first = ts if done.first is None else min(done.first, ts)
         done.last = ts if done.last is None else max(done.last, ts)
+
+    def _write_or_wait(self, call: Call, job: Job | None) -> None:
+        """A promise waits for the poll that ends it; a file that holds none leaves it as it is."""
+        if job is None:
+            self._write(call)
+            return
+        before = self._waiting.pop(job.id, None)
+        if before is not None:
+            self._write(before[0])
+        self._waiting[job.id] = (call, job)
+
+    def _read_poll(self, exchange: Exchange) -> None:
+        """The poll's end is the call's: the time in between belongs to it."""
+        waiting = next(filter(None, map(self._waiting.get, ids_in(exchange.url))), None)
+        if waiting is None or exchange.status is None:
+            return
+        call, job = waiting
+        if exchange.ts is not None and exchange.latency_ms is not None:
+            call.latency_ms = (exchange.ts - call.ts) / 1000 + exchange.latency_ms
+        headers, body = exchange.response_headers, exchange.response_body
+        if read_poll(call, job, Polled(exchange.url, exchange.status, headers, body)):
+            self._write(self._waiting.pop(job.id)[0])
+
+    def _write_waiting(self) -> None:
+        for call, _ in self._waiting.values():
+            self._write(call)
+        self._waiting.clear()
 
     def _position_id(self, exchange: Exchange) -> str:
         """An exchange without an id is known by where and when, and by how often that came before.
@@ -119,6 +152,8 @@ class Importer:
     def _keep_aside(self, said: Aside | None, exchange: Exchange, done: Imported) -> None:
         reason = said.reason if said else "unknown_host"
         done.asides[reason] += 1
+        if reason == "poll":
+            self._read_poll(exchange)
         if reason != "mapping" or exchange.status != 200:
             return
         for route in self._routes.read(exchange.url, exchange.response_body, exchange.ts or 0):
@@ -129,8 +164,11 @@ class Importer:
 
 def read_exchange(
     exchange: Exchange, settings: WireSettings, routes: Routes
-) -> Call | Aside | None:
-    """The finished call, or why there is none; its duration is the recording's, if it has one."""
+) -> tuple[Call | Aside | None, ReplyReader | None]:
+    """The finished call, or why there is none, and what has read its reply.
+
+    Its duration is the recording's, if it has one.
+    """
     said = read_request(
         exchange.method,
         exchange.url,
@@ -140,7 +178,8 @@ def read_exchange(
         routes=routes,
     )
     if not isinstance(said, Call):
-        return said
+        return said, None
+    reader = None
     said.source, said.origin = "import", "import"
     if exchange.status is None:
         fail(said, "connection", 0, _no_clock)
@@ -149,7 +188,7 @@ def read_exchange(
         reader.feed(exchange.response_body)
         reader.finish("complete")
     said.latency_ms, said.ttft_ms = exchange.latency_ms, None
-    return said
+    return said, reader
 
 
 def _no_clock() -> int:

@@ -6,9 +6,7 @@ from typing import Any
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire.exchange import Aside
-
-#: Tasks that make no tokens: their count is known when the input's is.
-_INPUT_ONLY = frozenset({"feature-extraction", "text-ranking", "sentence-similarity"})
+from hf_ledger.ingest.wire.usage import INPUT_ONLY
 
 
 def explain(said: Call | Aside | None) -> dict[str, Any]:
@@ -44,5 +42,19 @@ def explain(said: Call | Aside | None) -> dict[str, Any]:
 
 def tokens_known(call: Call) -> bool:
     """Whether the server stated all the tokens that this task has."""
-    made = call.output_tokens is not None or call.task in _INPUT_ONLY
+    made = call.output_tokens is not None or call.task in INPUT_ONLY
     return call.input_tokens is not None and made
+
+
+def explain_estimates(said: Call | Aside | None, stated: dict[str, Any]) -> dict[str, Any]:
+    """What was estimated where `stated` has nothing; null where it has."""
+    if not isinstance(said, Call):
+        return {}
+    found = {"input_tokens": said.input_tokens, "output_tokens": said.output_tokens}
+    return {
+        "tokens_source": said.tokens_source,
+        **{
+            f"estimated_{name}": None if stated[name] == value else value
+            for name, value in found.items()
+        },
+    }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hf_ledger.ingest.doors.imports.fields import Unfit, duration_ms, moment
-from hf_ledger.ingest.doors.imports.recordings import Exchange, Rejected
+from hf_ledger.ingest.doors.imports.recordings import Exchange, Rejected, unpacked
 from hf_ledger.ingest.doors.imports.records import Record
 
 Fields = Mapping[str, Any]
@@ -32,6 +32,7 @@ def read_entry(position: int, entry: Fields) -> Exchange:
     if not isinstance(request, dict) or not isinstance(request.get("url"), str):
         raise Unfit("no entry of an HTTP archive: they have a request with a url")
     answered = response if isinstance(response, dict) and response.get("status") else {}
+    replied = headers(answered.get("headers"))
     body = _posted(request.get("postData"))
     return Exchange(
         line=position,
@@ -43,8 +44,8 @@ def read_entry(position: int, entry: Fields) -> Exchange:
         request_body=body,
         whole=body is not None,
         status=_status(answered.get("status")),
-        response_headers=headers(answered.get("headers")),
-        response_body=_content(answered.get("content")),
+        response_headers=replied,
+        response_body=unpacked(_content(answered.get("content")), replied),
         latency_ms=duration_ms(entry.get("time"), "time"),
     )
 

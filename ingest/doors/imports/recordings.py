@@ -7,13 +7,15 @@ import binascii
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
 import msgspec
+
+from hf_ledger.ingest.doors.hook.decoding import decoder
 
 #: So many bad lines and not one good: the file is of another kind.
 GIVE_UP_AFTER = 100
@@ -132,19 +134,36 @@ def _without_values(error: msgspec.ValidationError) -> str:
 def _exchange(number: int, found: _Line) -> Exchange:
     response = found.response
     body, whole = _body(found.request.body)
+    asked, answered = (
+        _headers(found.request.headers),
+        _headers(response.headers if response else None),
+    )
+    reply = _body(response.body)[0] or b"" if response else b""
     return Exchange(
         line=number,
         id=None if found.id is None else str(found.id),
         ts=_moment(found.recorded_at) or _moment(found.committed_at),
         method=found.request.method,
         url=found.request.url,
-        request_headers=_headers(found.request.headers),
-        request_body=body,
+        request_headers=asked,
+        request_body=None if body is None else unpacked(body, asked),
         whole=whole,
         status=response.status if response else None,
-        response_headers=_headers(response.headers if response else None),
-        response_body=_body(response.body)[0] or b"" if response else b"",
+        response_headers=answered,
+        response_body=unpacked(reply, answered),
     )
+
+
+def unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body as its reader sees it; most recorders unpack it and leave the header standing."""
+    decode = decoder(headers.get("content-encoding"))
+    if decode is None or body[:1] in _PLAIN:
+        return body
+    return decode(body) or body
+
+
+#: How JSON and streams of events begin, and no packed body.
+_PLAIN = (b"", b"{", b"[", b"d", b":", b"e", b"\n")
 
 
 def _headers(stated: dict[str, Any] | list[tuple[str, Any]] | None) -> dict[str, str]:
