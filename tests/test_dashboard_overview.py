@@ -22,6 +22,8 @@ from factories_dashboard import (
     week,
 )
 
+from hf_ledger.ingest.ledger.ledger import Ledger
+
 
 def test_the_headline_is_a_lower_bound_when_calls_have_no_price() -> None:
     lay({"yours": ledger_of(week())})
@@ -250,3 +252,29 @@ def test_headings_come_in_order() -> None:
         "Peak hours",
         "Price difference, untested",
     ]
+
+
+def noticing(ledger: Ledger, **counts: int) -> Ledger:
+    """The ledger with these counts told on the last Thursday."""
+    at = (LAST_WEEK + timedelta(days=3)).replace(tzinfo=None)
+    for reason, count in counts.items():
+        ledger.cursor().execute("insert into noticed values ('s', ?, ?, ?)", [at, reason, count])
+    return ledger
+
+
+def test_calls_that_programs_had_to_drop_are_told() -> None:
+    lay({"yours": noticing(ledger_of(week()), not_spooled=1_234, poll=7)})
+    text = said(page(None, {"period": "Last week"}))
+    assert "1,234 calls could not be written to disk, were dropped by the program" in text
+
+
+def test_dropped_calls_are_told_even_where_no_call_was_kept() -> None:
+    lay({"yours": noticing(ledger_of(), not_spooled=1)})
+    text = said(page(None, {"period": "Last week"}))
+    assert "1 call could not be written to disk, was dropped" in text
+    assert "No calls in this period" in text
+
+
+def test_a_ledger_that_lost_nothing_says_nothing_of_it() -> None:
+    lay({"yours": noticing(ledger_of(week()), poll=7)})
+    assert "could not be written" not in said(page(None, {"period": "Last week"}))

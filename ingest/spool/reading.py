@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hf_ledger.ingest.call import Call, Line, Noticed, OpenCall, Recorder, RouteSeen
-from hf_ledger.ingest.spool.lines import Damaged, damage, decode
+from hf_ledger.ingest.spool.lines import CALL, Damaged, damage, decode
 
 SUFFIX = ".ndjson"
 #: Well below DuckDB's row group (122,880): in a transaction, 2.0.0 was seen to read nothing back
@@ -21,7 +21,6 @@ SUFFIX = ".ndjson"
 BATCH_LINES = 20_000
 END_OF_TIME = 253_402_300_800_000_000  # year 10000, in µs
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-CALL = b'{"kind":"call",'
 
 
 class Position(NamedTuple):

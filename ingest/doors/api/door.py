@@ -74,7 +74,7 @@ class Door:
         self._ledger = ledger
         self._places = places
         self._settings = settings or WireSettings()
-        self._segments = Segments(places.spool)
+        self._segments = Segments(places.spool, waits=False)
         self._slots = threading.BoundedSemaphore(most_at_once)
         self._most_waiting = most_waiting
         self._clock = clock
