@@ -96,6 +96,8 @@ NOT_ALL_KEPT = (
     "is still in spool/. This is a defect of hf-ledger or DuckDB; please report it."
 )
 
+Process = tuple[str, int, str]  # host, pid, start
+
 _log = logging.getLogger("hf_ledger")
 _call_decoder = msgspec.json.Decoder(Call)
 
@@ -128,12 +130,21 @@ def collect(ledger: Ledger, places: Places) -> Collected:
         cursor = ledger.cursor()
         try:
             stage = Stage(cursor, places.make())
-            for batch in batches(places.spool, known_segments(cursor)):
-                _collect_batch(stage, batch, done)
-            _collect_lost(stage, done)
+            _collect_segments(stage, places, done)
+            gone = _gone(cursor)
+            if gone:
+                # They may have written their last lines after we had read and before they ended.
+                _collect_segments(stage, places, done)
+            for process in gone:
+                _collect_lost(stage, process, done)
         finally:
             cursor.close()
     return done
+
+
+def _collect_segments(stage: Stage, places: Places, done: Collected) -> None:
+    for batch in batches(places.spool, known_segments(stage.cursor)):
+        _collect_batch(stage, batch, done)
 
 
 def known_segments(cursor: duckdb.DuckDBPyConnection) -> dict[str, Segment]:
@@ -224,18 +235,21 @@ def _drop_known(cursor: duckdb.DuckDBPyConnection) -> int:
     return known
 
 
-def _collect_lost(stage: Stage, done: Collected) -> None:
+def _gone(cursor: duckdb.DuckDBPyConnection) -> list[Process]:
+    """Processes that had calls under way and are known to have ended."""
+    opened = cursor.execute(OPENED_BY).fetchall()
+    return [(host, pid, start) for host, pid, start in opened if is_gone(host, pid, start)]
+
+
+def _collect_lost(stage: Stage, process: Process, done: Collected) -> None:
     """Calls whose process is gone without an end become rows of outcome `lost`."""
     cursor = stage.cursor
-    for host, pid, start in cursor.execute(OPENED_BY).fetchall():
-        if not is_gone(host, pid, start):
-            continue
-        values = {"host": host, "pid": pid, "process_start": start}
-        found = cursor.execute(OPENED_LINES, values).fetchall()
-        staged = stage.fill([_lost(line) for (line,) in found])
-        with transaction(cursor):
-            done.lost += _keep_calls(stage, staged)
-            keep_opened(cursor, Batch())
+    values = dict(zip(("host", "pid", "process_start"), process, strict=True))
+    found = cursor.execute(OPENED_LINES, values).fetchall()
+    staged = stage.fill([_lost(line) for (line,) in found])
+    with transaction(cursor):
+        done.lost += _keep_calls(stage, staged)
+        keep_opened(cursor, Batch())
 
 
 def _lost(line: str) -> bytes:
