@@ -108,6 +108,8 @@ def kill(run: Run, process: subprocess.Popen[bytes], what: str) -> None:
     if process.stdout:
         process.stdout.close()
     run.killed[what] += 1
+    if run.killed.total() % 50 == 0:
+        print(f"{run.killed.total()} kills", file=sys.stderr, flush=True)
     if code != -signal.SIGKILL:
         run.problems.append(f"a {what} had ended with code {code}")
 

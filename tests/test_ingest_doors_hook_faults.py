@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -142,7 +144,8 @@ def test_a_killed_child_takes_nothing_of_its_parents_with_it(
 ) -> None:
     recorded_program(
         """
-        import signal
+        import shutil
+import signal
         call("parent")
         child = os.fork()
         if child == 0:
@@ -298,6 +301,72 @@ def test_calls_around_a_change_of_summer_time_keep_their_utc_times(
     assert rows == [("before", True, True), ("after", False, True)]
 
 
+# -- folders and keys of somebody else -------------------------------------------------------------
+
+TWO_CALLS = (
+    RECORDING
+    + """
+call("first")
+print("called", flush=True)
+sys.stdin.read()
+call("second")
+"""
+)
+
+
+def bound_by_permissions() -> list[str]:
+    """What to start a program with so that permissions hold for it, though root starts it."""
+    if os.getuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("permissions don't bind root, and there is no setpriv to give that up")
+    return ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+def first_call_made(server: Practice, places: Places) -> subprocess.Popen[str]:
+    """A program that has made its first call and makes the second when its input ends."""
+    program = subprocess.Popen(
+        [*bound_by_permissions(), sys.executable, "-c", TWO_CALLS, server.host],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HF_LEDGER_DIR": str(places.root)},
+    )
+    assert program.stdout
+    assert program.stdout.readline() == "called\n"
+    return program
+
+
+def test_a_read_only_folder_costs_no_call_once_it_can_be_written(
+    server: Practice, places: Places
+) -> None:
+    places.spool.mkdir(parents=True)
+    places.spool.chmod(0o500)
+    program = first_call_made(server, places)
+    assert segments(places) == []
+    places.spool.chmod(0o700)
+    _, complaints = program.communicate("", timeout=30)
+    assert program.returncode == 0
+    assert complaints.count("Permission denied") == 1
+    assert collected(places) == [("first", "ok"), ("second", "ok")]
+
+
+def test_a_key_that_may_not_be_read_costs_the_hashes_until_it_may(
+    server: Practice, places: Places
+) -> None:
+    places.keys.mkdir(parents=True)
+    key = places.keys / "fingerprint.key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0)
+    program = first_call_made(server, places)
+    key.chmod(0o400)
+    _, complaints = program.communicate("", timeout=30)
+    assert program.returncode == 0, complaints
+    rows = collected(places, "operation, outcome, input_hash is not null")
+    assert rows == [("first", "ok", False), ("second", "ok", True)]
+
+
 # -- lost, and not a moment earlier ----------------------------------------------------------------
 
 WAITING = (
@@ -330,7 +399,7 @@ def waiting(server: Practice, places: Places) -> Iterator[subprocess.Popen[str]]
         program.stdin.close()
 
 
-def segments(places: Places) -> list[os.PathLike[str]]:
+def segments(places: Places) -> list[Path]:
     return list(places.spool.glob("*.ndjson"))
 
 

@@ -101,6 +101,18 @@ def test_however_often_writing_fails_each_line_goes_out_once_and_in_order(
     assert waiting._bytes == 0
 
 
+def test_an_interrupt_in_the_middle_of_writing_leaves_the_lines_waiting() -> None:
+    waiting = Backlog()
+    waiting.add(line(1))
+
+    def put(data: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        waiting.write(put)
+    assert waiting.calls == 1
+
+
 def test_only_calls_count_as_dropped() -> None:
     waiting = Backlog(most_lines=1)
     assert waiting.add(encode(OpenCall(call=make_call()))) == 0

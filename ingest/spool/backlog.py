@@ -43,13 +43,14 @@ class Backlog:
 
     def write(self, put: Callable[[bytes], None]) -> None:
         """Hand the oldest lines to `put`, as many as make a piece; they stay where it raises."""
-        piece = self._piece()
+        piece, written = self._piece(), False
         try:
             put(b"".join(piece))
-        except OSError:
-            self._lines.extendleft(reversed(piece))
-            self._bytes += sum(map(len, piece))
-            raise
+            written = True
+        finally:
+            if not written:
+                self._lines.extendleft(reversed(piece))
+                self._bytes += sum(map(len, piece))
 
     def _piece(self) -> list[bytes]:
         """Taken out before they are written: a finaliser may write in the middle of it."""
