@@ -32,6 +32,7 @@ from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.collector import collect
 from hf_ledger.ingest.spool.lines import encode
+from hf_ledger.ingest.spool.segments import Segments
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = (
@@ -44,6 +45,7 @@ KINDS = (
 #: Of ten kills, so many hit writers and collectors; the rest hit servers.
 WRITERS, COLLECTORS = 6, 3
 BATCH = 50
+HEAP = 8_000
 #: A slow call leaves its mark after one second and at most a beat; a busy machine gets the rest.
 MARKED_AFTER = 2.0
 
@@ -69,6 +71,7 @@ class Run:
     killed: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
     posted: list[str] = field(default_factory=list)
+    heaped: list[str] = field(default_factory=list)
     resent: int = 0
     deaths: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -141,6 +144,9 @@ def writer(run: Run, chance: random.Random) -> None:
 
 
 def collector(run: Run, chance: random.Random) -> None:
+    """Some find a large heap of lines, so that the kill meets them in the middle of a batch."""
+    if chance.random() < 0.3:
+        heap(run)
     phase = run.folder / "phase"
     phase.unlink(missing_ok=True)
     process = start(run, "benchmarks.faults_collector", str(phase))
@@ -149,6 +155,14 @@ def collector(run: Run, chance: random.Random) -> None:
     time.sleep(chance.uniform(0, 0.7))
     kill(run, process, "collector")
     run.phases[phase.read_text().strip() if phase.exists() else "start"] += 1
+
+
+def heap(run: Run) -> None:
+    segments = Segments(run.places.spool)
+    for call in [fresh() for _ in range(HEAP)]:
+        if segments.write(call):
+            run.heaped.append(str(call.operation))
+    segments.close()
 
 
 def server(run: Run, chance: random.Random) -> None:
@@ -269,7 +283,7 @@ def examined(run: Run) -> Verdict:
         waiting = cursor.execute("select count(*) from open_calls").fetchone() or (0,)
     if again.new or waiting[0]:
         run.problems.append(f"a second look brought {again.new} calls; {waiting[0]} stand open")
-    acknowledged, long = list(run.posted), []
+    acknowledged, long = [*run.posted, *run.heaped], []
     for name, death in run.deaths.items():
         path = run.folder / "notes" / name
         ended, begun = noted(path.read_bytes() if path.exists() else b"")
@@ -288,7 +302,11 @@ def report(run: Run, verdict: Verdict, seconds: float) -> None:
     phases = ", ".join(f"{count} × {phase}" for phase, count in run.phases.most_common())
     print(f"kills: {run.killed.total()} in {seconds:.0f} s, seed {run.seed}: {kills}")
     print(f"owners were hit at: {phases}")
-    print(f"acknowledged: {verdict.acknowledged:,}, of them {len(run.posted):,} by POST")
+    recorded = verdict.acknowledged - len(run.posted) - len(run.heaped)
+    print(
+        f"acknowledged: {verdict.acknowledged:,} = {recorded:,} by killed writers "
+        f"+ {len(run.posted):,} by POST + {len(run.heaped):,} in heaps"
+    )
     print(f"batches cut off by a kill and sent again: {run.resent}")
     print(f"lost: {len(verdict.lost)}")
     print(f"doubled: {len(verdict.doubled)}")

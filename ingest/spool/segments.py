@@ -116,15 +116,15 @@ class Segments:
         self._callbacks.append(callback)
         self._ensure_thread()
 
-    def flush(self) -> None:
-        """One beat now: callbacks, what waits and was lost written, everything synced to disk."""
+    def flush(self) -> bool:
+        """One beat: callbacks, what waits or was lost, sync; False where the disk refused that."""
         with self._beating:
             for callback in tuple(self._callbacks):
                 callback()
             self._catch_up()
             self._report_losses()
             self._stay_in_place()
-            self._sync_files()
+            return self._sync_files()
 
     def close(self) -> None:
         """Flush and end the segment; a later line begins a new one. What still waits is lost."""
@@ -264,15 +264,16 @@ class Segments:
         except OSError as error:
             self._put_off(lines.splitlines(keepends=True), f"{self.folder}: {error.strerror}")
 
-    def _sync_files(self) -> None:
+    def _sync_files(self) -> bool:
         with self._lock:
             retired, self._retired = self._retired, []
             current, self._dirty = (self._fd if self._dirty else NO_FILE), False
+        failed = sum(not _sync_quietly(fd) for fd in retired)
         for fd in retired:
-            _sync_quietly(fd)
             _close_quietly(fd)
-        if current != NO_FILE:
-            _sync_quietly(current)
+        if current != NO_FILE and not _sync_quietly(current):
+            self._dirty, failed = True, failed + 1
+        return not failed
 
     # -- losses and forks ----------------------------------------------------------------------
 
@@ -322,12 +323,14 @@ class Segments:
             self._ensure_thread()
 
 
-def _sync_quietly(fd: int) -> None:
+def _sync_quietly(fd: int) -> bool:
     """A failed sync is no lost line: the kernel has the bytes and the next beat tries again."""
     try:
         _sync(fd)
     except OSError as error:
         _log.debug("fdatasync of a segment failed: %s", error.strerror)
+        return False
+    return True
 
 
 def _close_quietly(fd: int) -> None:

@@ -123,10 +123,8 @@ class Door:
 
     def _keep(self, lines: Sequence[Line]) -> bool:
         """Write and sync; False where any line could not be kept. Sent again, none is doubled."""
-        lost = sum(not self._segments.write(line) for line in lines)
-        if lines:
-            self._segments.flush()
-        return not lost
+        written = all(self._segments.write(line) for line in lines)
+        return written and (not lines or self._segments.flush())
 
     @contextmanager
     def _slot(self) -> Iterator[Reply | None]:
