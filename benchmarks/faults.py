@@ -144,17 +144,18 @@ def writer(run: Run, chance: random.Random) -> None:
 
 
 def collector(run: Run, chance: random.Random) -> None:
-    """Some find a large heap of lines, so that the kill meets them in the middle of a batch."""
+    """Most are met while they collect, some of these in the middle of a large heap of lines."""
     if chance.random() < 0.3:
         heap(run)
     phase = run.folder / "phase"
-    phase.unlink(missing_ok=True)
+    phase.write_text("start")
     process = start(run, "benchmarks.faults_collector", str(phase))
-    while not phase.exists() and process.poll() is None:
+    awaited = "collect" if chance.random() < 0.7 else "open"
+    while phase.read_text().strip() not in (awaited, "close") and process.poll() is None:
         time.sleep(0.002)
-    time.sleep(chance.uniform(0, 0.7))
+    time.sleep(chance.uniform(0, 0.5))
     kill(run, process, "collector")
-    run.phases[phase.read_text().strip() if phase.exists() else "start"] += 1
+    run.phases[phase.read_text().strip()] += 1
 
 
 def heap(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
@@ -22,7 +23,12 @@ from factories_dashboard import (
     week,
 )
 
+from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool.backlog import MOST_LINES
+from hf_ledger.ingest.spool.collector import collect
+from hf_ledger.ingest.spool.segments import Segments
 
 
 def test_the_headline_is_a_lower_bound_when_calls_have_no_price() -> None:
@@ -278,3 +284,21 @@ def test_dropped_calls_are_told_even_where_no_call_was_kept() -> None:
 def test_a_ledger_that_lost_nothing_says_nothing_of_it() -> None:
     lay({"yours": noticing(ledger_of(week()), poll=7)})
     assert "could not be written" not in said(page(None, {"period": "Last week"}))
+
+
+def test_what_a_program_had_to_drop_reaches_the_page(places: Places) -> None:
+    """A file stands where the spool should be: 10,000 calls wait, five more push five out."""
+    at = int(LAST_WEEK.timestamp()) * 10**9
+    segments = Segments(places.spool, clock=lambda: at)
+    places.make()
+    places.spool.write_text("in the way")
+    for number in range(MOST_LINES + 5):
+        segments.write(Call(call_id=str(uuid.UUID(int=number)), ts=at // 1000 + number))
+    places.spool.unlink()
+    segments.close()
+    with Ledger.open(places) as ledger:
+        assert collect(ledger, places).new == MOST_LINES
+        lay({"yours": ledger})
+        shown = page(None, {"period": "Last week"})
+    assert metrics(shown)["Calls"] == "10.0k"
+    assert "5 calls could not be written to disk" in said(shown)

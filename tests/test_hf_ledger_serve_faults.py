@@ -16,8 +16,12 @@ from browser import serving
 from factories_api import NDJSON, batch, new_key, posted
 from factories_faults import collected
 
+from hf_ledger.ingest.call import Noticed
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool.segments import Segments
+from hf_ledger.serve import Desk, collecting
+from hf_ledger.settings import Settings
 
 
 @contextmanager
@@ -69,3 +73,16 @@ def test_a_killed_server_leaves_nothing_that_stops_the_next(places: Places) -> N
             server.process.send_signal(signal.SIGKILL)
             assert server.process.wait() == -signal.SIGKILL
     assert collected(places) == [(f"{number:02}", "ok") for number in range(20)]
+
+
+def test_pages_look_again_when_nothing_came_but_the_number_of_calls_dropped(
+    places: Places,
+) -> None:
+    segments = Segments(places.spool)
+    segments.write(Noticed(ts=1, counts={"not_spooled": 3}))
+    segments.close()
+    with Ledger.open(places) as ledger:
+        desk = Desk(Settings(), places, ledger, None, "")
+        with collecting(desk):
+            pass  # the round after the end takes what is there
+        assert desk.collected == 3
