@@ -145,7 +145,7 @@ def writer(run: Run, chance: random.Random) -> None:
 
 def collector(run: Run, chance: random.Random) -> None:
     """Most are met while they collect, some of these in the middle of a large heap of lines."""
-    if chance.random() < 0.3:
+    if chance.random() < 0.4:
         heap(run)
     phase = run.folder / "phase"
     phase.write_text("start")
