@@ -152,13 +152,19 @@ def test_the_beat_writes_what_waits_without_another_call(places: Places) -> None
 def test_while_lines_wait_the_calling_thread_does_not_touch_the_disk(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segments = Segments(places.spool)
+    segments, touching = Segments(places.spool), set()
+
+    def touch(data: bytes) -> None:
+        touching.add(threading.current_thread())
+        raise OSError(28, "No space left on device")
+
     with blocked(places):
         segments.write(make_call())
-        monkeypatch.setattr(segments, "_append", lambda data: pytest.fail("touched the disk"))
+        monkeypatch.setattr(segments, "_append", touch)
         segments.write(make_call())
-        monkeypatch.undo()
         assert segments.waiting == 2
+        assert threading.current_thread() not in touching
+        monkeypatch.undo()
     segments.close()
 
 
