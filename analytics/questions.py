@@ -35,6 +35,7 @@ QUESTIONS: dict[str, str] = {
     "extent": "hf_ledger.analytics.extent:extent",
     "matches": "hf_ledger.analytics.matches:matches",
     "health": "hf_ledger.analytics.health:health",
+    "noticed": "hf_ledger.analytics.noticed:noticed",
     "route_prices": "hf_ledger.analytics.route_prices:route_prices",
     "flat": "hf_ledger.analytics.flat:flat",
     "endpoint_hours": "hf_ledger.analytics.endpoint_hours:endpoint_hours",

@@ -11,6 +11,10 @@ ALL = ("startup", "recording", "peers", "ingest", "questions", "dashboard")
 def main() -> int:
     if sys.argv[1:2] == ["fuzz"]:
         return int(import_module("benchmarks.fuzz").main(sys.argv[2:]))
+    if sys.argv[1:2] == ["faults"]:
+        # Takes options, and a quarter of an hour: by name only.
+        code: int = import_module("benchmarks.faults").main(sys.argv[2:])
+        return code
     names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,18 @@ def covered(totals: Row) -> str:
     have, are = ("has", "is") if part.unpriced == 1 else ("have", "are")
     missing = counted(part.unpriced, "call")
     return f"{said}; {missing} {have} no known price and {are} not in this total.{guessed}"
+
+
+def not_kept(counts: Mapping[str, int]) -> str:
+    """How many calls of the period are missing because they could not be written; else empty."""
+    dropped = counts.get("not_spooled", 0)
+    if not dropped:
+        return ""
+    were, are = ("was", "is") if dropped == 1 else ("were", "are")
+    return (
+        f"{counted(dropped, 'call')} could not be written to disk, {were} dropped by the program "
+        f"that made them, and {are} in no figure here."
+    )
 
 
 def endpoint_hours(totals: Row) -> str:

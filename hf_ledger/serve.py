@@ -252,7 +252,7 @@ def collecting(desk: Desk) -> Iterator[None]:
     from hf_ledger.ingest.spool.polling import CollectorThread
 
     def taken(brought: Collected) -> None:
-        desk.collected += brought.new + brought.lost
+        desk.collected += brought.new + brought.lost + brought.noticed
 
     collector = CollectorThread(desk.own, desk.places, taken)
     collector.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,6 +22,13 @@ from factories_dashboard import (
     unpriced,
     week,
 )
+
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool.backlog import MOST_LINES
+from hf_ledger.ingest.spool.collector import collect
+from hf_ledger.ingest.spool.segments import Segments
 
 
 def test_the_headline_is_a_lower_bound_when_calls_have_no_price() -> None:
@@ -250,3 +258,47 @@ def test_headings_come_in_order() -> None:
         "Peak hours",
         "Price difference, untested",
     ]
+
+
+def noticing(ledger: Ledger, **counts: int) -> Ledger:
+    """The ledger with these counts told on the last Thursday."""
+    at = (LAST_WEEK + timedelta(days=3)).replace(tzinfo=None)
+    for reason, count in counts.items():
+        ledger.cursor().execute("insert into noticed values ('s', ?, ?, ?)", [at, reason, count])
+    return ledger
+
+
+def test_calls_that_programs_had_to_drop_are_told() -> None:
+    lay({"yours": noticing(ledger_of(week()), not_spooled=1_234, poll=7)})
+    text = said(page(None, {"period": "Last week"}))
+    assert "1,234 calls could not be written to disk, were dropped by the program" in text
+
+
+def test_dropped_calls_are_told_even_where_no_call_was_kept() -> None:
+    lay({"yours": noticing(ledger_of(), not_spooled=1)})
+    text = said(page(None, {"period": "Last week"}))
+    assert "1 call could not be written to disk, was dropped" in text
+    assert "No calls in this period" in text
+
+
+def test_a_ledger_that_lost_nothing_says_nothing_of_it() -> None:
+    lay({"yours": noticing(ledger_of(week()), poll=7)})
+    assert "could not be written" not in said(page(None, {"period": "Last week"}))
+
+
+def test_what_a_program_had_to_drop_reaches_the_page(places: Places) -> None:
+    """A file stands where the spool should be: 10,000 calls wait, five more push five out."""
+    at = int(LAST_WEEK.timestamp()) * 10**9
+    segments = Segments(places.spool, clock=lambda: at)
+    places.make()
+    places.spool.write_text("in the way")
+    for number in range(MOST_LINES + 5):
+        segments.write(Call(call_id=str(uuid.UUID(int=number)), ts=at // 1000 + number))
+    places.spool.unlink()
+    segments.close()
+    with Ledger.open(places) as ledger:
+        assert collect(ledger, places).new == MOST_LINES
+        lay({"yours": ledger})
+        shown = page(None, {"period": "Last week"})
+    assert metrics(shown)["Calls"] == "10.0k"
+    assert "5 calls could not be written to disk" in said(shown)

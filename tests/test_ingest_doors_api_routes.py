@@ -19,6 +19,7 @@ from factories_imports import MARKER, export, json_lines, ledger_rows, run, span
 from hf_ledger.ingest.doors.api import routes
 from hf_ledger.ingest.doors.api.keys import revoke_key
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool import segments
 
 
 @pytest.fixture
@@ -205,6 +206,19 @@ def test_a_spool_that_can_not_be_written_acknowledges_nothing(server: Api) -> No
     reply = server.post(batch(posted(1)))
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "30")
     server.places.spool.unlink()
+    assert server.post(batch(posted(1))).status_code == 200
+    assert len(server.rows()) == 1
+
+
+def test_a_disk_that_does_not_sync_acknowledges_nothing(
+    server: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(segments, "_sync", refuses)
+    assert server.post(batch(posted(1))).status_code == 503
+    monkeypatch.undo()
     assert server.post(batch(posted(1))).status_code == 200
     assert len(server.rows()) == 1
 

@@ -183,7 +183,7 @@ def test_an_unwritable_folder_costs_no_call(
     with recording(server):
         assert httpx2.post(f"{server.v1}/chat/completions", json=chat()).status_code == 200
         assert active.hook is not None
-        assert active.hook.segments.lost == 1
+        assert active.hook.segments.waiting == 1
     assert "could not keep a call" in caplog.text
 
 

@@ -369,6 +369,24 @@ def test_a_later_end_replaces_the_lost_row(ledger: Ledger, places: Places) -> No
     assert rows(ledger, "select outcome, latency_ms from calls") == [("ok", 800.0)]
 
 
+def test_an_end_written_while_we_looked_is_an_end_and_never_lost(
+    ledger: Ledger, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process writes its last line after the spool was read, and is gone when asked for."""
+    call = make_call()
+    segment_of(places, OpenCall(call=msgspec.structs.replace(call, latency_ms=None)))
+    assert collect(ledger, places).new == 0
+
+    def ends(*_: object) -> bool:
+        spool(places, [call])
+        return True
+
+    monkeypatch.setattr(collector, "is_gone", ends)
+    done = collect(ledger, places)
+    assert (done.new, done.lost) == (1, 0)
+    assert outcomes(ledger) == ["ok"]
+
+
 def test_a_start_mark_read_again_revives_nothing(ledger: Ledger, places: Places) -> None:
     call = make_call()
     path = segment_of(places, OpenCall(call=call), recorder=gone_process())

@@ -86,7 +86,16 @@ def endpoints_card(view: View, totals: Row) -> None:
         cards.csv_button(view, "endpoint-hours", rows)
 
 
+def losses(view: View) -> None:
+    """Calls that no figure has, because their programs could not keep them."""
+    rows = loaders.rows(view.book, "noticed", view.scope)
+    said = words.not_kept({row["reason"]: row["count"] for row in rows})
+    if said:
+        st.warning(said, icon=":material/error:")
+
+
 view = filters.view()
+losses(view)
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
     nothing_here(view)

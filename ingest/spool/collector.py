@@ -7,6 +7,7 @@ say) adds nothing, because a call is known by its id and start.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,8 @@ where host = $host
     and process_start = $process_start
 """
 
+Process = tuple[str, int, str]  # host, pid, start
+
 _log = logging.getLogger("hf_ledger")
 _call_decoder = msgspec.json.Decoder(Call)
 
@@ -144,15 +147,24 @@ def collect(ledger: Ledger, places: Places) -> Collected:
     done = Collected()
     with ledger.writing, ExitStack() as opened:
         stages = [_stage(ledger, places.make() / name, opened) for name in LINES]
-        backlog = Backlog(places.spool, known_segments(stages[0].cursor))
-        for filled in filled_ahead(stages, backlog):
-            _collect_batch(filled, done)
-        _collect_lost(stages[0], done)
+        _collect_segments(stages, places, done)
+        gone = _gone(stages[0].cursor)
+        if gone:
+            # They may have written their last lines after we had read and before they ended.
+            _collect_segments(stages, places, done)
+        for process in gone:
+            _collect_lost(stages[0], process, done)
     return done
 
 
 def _stage(ledger: Ledger, path: Path, opened: ExitStack) -> Stage:
     return Stage(opened.enter_context(closing(ledger.cursor())), path)
+
+
+def _collect_segments(stages: Sequence[Stage], places: Places, done: Collected) -> None:
+    backlog = Backlog(places.spool, known_segments(stages[0].cursor))
+    for filled in filled_ahead(stages, backlog):
+        _collect_batch(filled, done)
 
 
 def known_segments(cursor: duckdb.DuckDBPyConnection) -> dict[str, Segment]:
@@ -230,19 +242,22 @@ def _drop_known(cursor: duckdb.DuckDBPyConnection) -> int:
     return known
 
 
-def _collect_lost(stage: Stage, done: Collected) -> None:
+def _gone(cursor: duckdb.DuckDBPyConnection) -> list[Process]:
+    """Processes that had calls under way and are known to have ended."""
+    opened = cursor.execute(OPENED_BY).fetchall()
+    return [(host, pid, start) for host, pid, start in opened if is_gone(host, pid, start)]
+
+
+def _collect_lost(stage: Stage, process: Process, done: Collected) -> None:
     """Calls whose process is gone without an end become rows of outcome `lost`."""
     cursor = stage.cursor
-    for host, pid, start in cursor.execute(OPENED_BY).fetchall():
-        if not is_gone(host, pid, start):
-            continue
-        values = {"host": host, "pid": pid, "process_start": start}
-        found = cursor.execute(OPENED_LINES, values).fetchall()
-        stage.clear()
-        staged = stage.add([_lost(line) for (line,) in found]) - stage.drop_repeated()
-        with transaction(cursor):
-            done.lost += _keep_calls(stage, staged)
-            keep_opened(cursor, Batch())
+    values = dict(zip(("host", "pid", "process_start"), process, strict=True))
+    found = cursor.execute(OPENED_LINES, values).fetchall()
+    stage.clear()
+    staged = stage.add([_lost(line) for (line,) in found]) - stage.drop_repeated()
+    with transaction(cursor):
+        done.lost += _keep_calls(stage, staged)
+        keep_opened(cursor, Batch())
 
 
 def _lost(line: str) -> bytes:

@@ -17,6 +17,7 @@ import msgspec
 from hf_ledger.ingest.call import Call, Line, OpenCall
 
 MARK = b',"crc":"'
+CALL = b'{"kind":"call",'
 CLOSING = len(MARK) + 8 + len(b'"}')
 
 #: What encoding raises for a value that has no place in a line.

@@ -6,6 +6,8 @@ import os
 import socket
 import sys
 import time
+import weakref
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -49,6 +51,20 @@ def is_gone(host: str, pid: int, start: str) -> bool:
     if host != socket.gethostname() or start in ("", UNKNOWN):
         return False
     return not _other_container(process_start(), start) and process_start(pid) != start
+
+
+def restart_after_fork(method: Callable[[], None]) -> None:
+    """Call a bound method in every fork's child from now on, for as long as its object lives."""
+    if not hasattr(os, "register_at_fork"):
+        return
+    restart = weakref.WeakMethod(method)
+
+    def in_child() -> None:
+        alive = restart()
+        if alive:
+            alive()
+
+    os.register_at_fork(after_in_child=in_child)
 
 
 @lru_cache(maxsize=1)

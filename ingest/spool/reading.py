@@ -23,7 +23,7 @@ from hf_ledger.ingest.call import (
     RouteSeen,
     Withdrawn,
 )
-from hf_ledger.ingest.spool.lines import CLOSING, MARK, Damaged, damage, decode
+from hf_ledger.ingest.spool.lines import CALL, CLOSING, MARK, Damaged, damage, decode
 
 SUFFIX = ".ndjson"
 #: So much of a segment is in memory at a time; no line is longer, for DuckDB reads no longer one.
@@ -32,7 +32,6 @@ PIECE_BYTES = 16 * 2**20
 PIECE_LINES = 20_000
 END_OF_TIME = 253_402_300_800_000_000  # year 10000, in µs
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-CALL = b'{"kind":"call",'
 TOO_LONG = "longer than a line can be"
 
 

@@ -2,7 +2,8 @@
 
 A line costs some 5 µs in the calling thread and survives a kill -9 of the process from then on; a
 background thread calls `fdatasync` every 200 ms, so that a power cut costs no more than that.
-Whatever goes wrong here is counted and logged once: the caller's request always goes on.
+A line that can't be written waits in memory (`backlog.py`); one that has to be dropped is counted.
+Either is logged once, and the caller's request always goes on.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import logging
 import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from hf_ledger.ingest.call import Line, Noticed, Recorder
+from hf_ledger.ingest.spool.backlog import MOST_LINES, Backlog
 from hf_ledger.ingest.spool.lines import UNENCODABLE, encode
-from hf_ledger.ingest.spool.process import process_start, this_process
+from hf_ledger.ingest.spool.process import process_start, restart_after_fork, this_process
 
 __all__ = ["Segments", "encode", "process_start", "this_process"]
 
@@ -43,8 +44,9 @@ class Segments:
     """The segments one process writes into `folder`, made on the first line.
 
     `recorder` describes the process (pid, start and time are filled in at each new segment);
-    `clock` gives wall time in ns. Safe from any thread, after a fork, and while a line is being
-    written (a finaliser may end a call in the middle of another).
+    `clock` gives wall time in ns; `waits=False` is for callers who keep what can't be written.
+    Safe from any thread, after a fork, and while a line is being written (a finaliser may end a
+    call in the middle of another).
     """
 
     def __init__(
@@ -52,19 +54,23 @@ class Segments:
         folder: Path,
         recorder: Callable[[], Recorder] | Recorder = this_process,
         clock: Callable[[], int] = time.time_ns,
+        *,
+        waits: bool = True,
     ) -> None:
         self.folder = folder
+        self._waits = waits
         self._recorder = recorder
         self._clock = clock
         self._callbacks: list[Callable[[], None]] = []
         self._complained = False
         self._begin()
-        _restart_after_fork(self)
+        restart_after_fork(self._restart)
 
     def _begin(self) -> None:
         """The state of a process that has written nothing yet."""
         self.lost = 0
         self._unreported = 0
+        self._backlog = Backlog()
         self._lock = threading.RLock()
         self._beating = threading.Lock()
         self._fd = NO_FILE
@@ -82,34 +88,46 @@ class Segments:
         """The segment being written, None before the first line."""
         return self._path
 
+    @property
+    def waiting(self) -> int:
+        """Lines that wait in memory for a disk that takes them."""
+        return len(self._backlog)
+
     def write(self, line: Line) -> bool:
-        """Keep one line; False (and `lost` grows) where it couldn't be kept. Never raises."""
+        """Keep one line; False where it is not on disk: it waits, or is lost. Never raises.
+
+        Only a notice doesn't wait: whoever counts adds up and tells it again.
+        """
         try:
             data = encode(line)
             with self._lock:
-                self._append(data)
+                if not self._backlog:
+                    self._append(data)
+                    return True
+            reason = f"{self.folder}: others wait"
         except UNENCODABLE as error:
-            return self._lose(f"a line has no JSON form ({type(error).__name__})")
+            return self._lose(1, f"a line has no JSON form ({type(error).__name__})")
         except OSError as error:
-            return self._lose(f"{self.folder}: {error.strerror or type(error).__name__}")
-        return True
+            reason = f"{self.folder}: {error.strerror or type(error).__name__}"
+        return False if isinstance(line, Noticed) else self._put_off([data], reason)
 
     def every_beat(self, callback: Callable[[], None]) -> None:
         """Call `callback` (which must not raise) about every 200 ms in the background thread."""
         self._callbacks.append(callback)
         self._ensure_thread()
 
-    def flush(self) -> None:
-        """One beat now: callbacks, losses reported, everything written synced to disk."""
+    def flush(self) -> bool:
+        """One beat: callbacks, what waits or was lost, sync; False where the disk refused that."""
         with self._beating:
             for callback in tuple(self._callbacks):
                 callback()
+            self._catch_up()
             self._report_losses()
             self._stay_in_place()
-            self._sync_files()
+            return self._sync_files()
 
     def close(self) -> None:
-        """Flush and end the segment; a later line begins a new one."""
+        """Flush and end the segment; a later line begins a new one. What still waits is lost."""
         self._stop.set()
         if self._thread and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
@@ -118,7 +136,8 @@ class Segments:
         with self._lock:
             self._retire()
         self._sync_files()
-        atexit.unregister(self.flush)
+        self._give_up()
+        atexit.unregister(self._end)
 
     # -- writing, under the lock ---------------------------------------------------------------
 
@@ -203,26 +222,28 @@ class Segments:
             # The interpreter is ending: lines still reach the file, the kernel writes them out.
             self._thread = None
             return
-        atexit.unregister(self.flush)
-        atexit.register(self.flush)
+        atexit.unregister(self._end)
+        atexit.register(self._end)
 
     def _beat(self) -> None:
         stop = self._stop
         while not stop.wait(BEAT_SECONDS):
             self.flush()
 
+    def _catch_up(self) -> None:
+        """Write what waits, in the order it came; callers get the lock between two pieces."""
+        with contextlib.suppress(OSError):
+            while self._backlog:
+                with self._lock:
+                    self._backlog.write(self._append)
+
     def _report_losses(self) -> None:
         with self._lock:
             count = self._unreported
-            if count and self.write(
-                Noticed(ts=self._clock() // 1000, counts={"not_spooled": count})
-            ):
+            notice = Noticed(ts=self._clock() // 1000, counts={"not_spooled": count})
+            if count and self.write(notice):
                 self._unreported -= count
-                self._complained = False
-            elif count:
-                # The notice itself is no call: take it out of the count again.
-                self.lost -= 1
-                self._unreported -= 1
+            self._complained = bool(self._unreported or self._backlog)
 
     def _stay_in_place(self) -> None:
         """A segment deleted under us takes its newest lines along to a new one."""
@@ -241,29 +262,56 @@ class Segments:
             self._open(self._clock())
             self._put(lines)
         except OSError as error:
-            self._lose(f"{self.folder}: {error.strerror}", lines.count(b"\n"))
+            self._put_off(lines.splitlines(keepends=True), f"{self.folder}: {error.strerror}")
 
-    def _sync_files(self) -> None:
+    def _sync_files(self) -> bool:
         with self._lock:
             retired, self._retired = self._retired, []
             current, self._dirty = (self._fd if self._dirty else NO_FILE), False
+        failed = sum(not _sync_quietly(fd) for fd in retired)
         for fd in retired:
-            _sync_quietly(fd)
             _close_quietly(fd)
-        if current != NO_FILE:
-            _sync_quietly(current)
+        if current != NO_FILE and not _sync_quietly(current):
+            self._dirty, failed = True, failed + 1
+        return not failed
 
     # -- losses and forks ----------------------------------------------------------------------
 
-    def _lose(self, reason: str, count: int = 1) -> bool:
-        self.lost += count
-        self._unreported += count
+    def _put_off(self, lines: list[bytes], reason: str) -> bool:
+        """Have lines wait in memory; the oldest are dropped and counted where it is full."""
+        if self._waits:
+            with self._lock:
+                dropped = sum(map(self._backlog.add, lines))
+            self._ensure_thread()
+            self._complain(f"{reason}; requests go on, {MOST_LINES:,} lines may wait in memory")
+            self._lose(dropped, "too many wait")
+        return False
+
+    def _lose(self, count: int, reason: str) -> bool:
+        if count:
+            self.lost += count
+            self._unreported += count
+            self._complain(f"{reason}; requests go on, losses count")
+        return False
+
+    def _complain(self, reason: str) -> None:
         if not self._complained:
             self._complained = True
-            _log.warning(
-                "hf-ledger could not keep a call: %s; requests go on, losses count", reason
-            )
-        return False
+            _log.warning("hf-ledger could not keep a call: %s", reason)
+
+    def _end(self) -> None:
+        self.flush()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """What could not be written until the end is lost."""
+        with self._lock:
+            left, self._backlog = self._backlog.calls, Backlog()
+        if left:
+            self.lost += left
+            self._unreported += left
+            calls = "1 call" if left == 1 else f"{left:,} calls"
+            _log.warning("hf-ledger lost %s that it could not write before the end", calls)
 
     def _restart(self) -> None:
         """In a fork's child: the parent's file, lock and counts stay the parent's."""
@@ -275,12 +323,14 @@ class Segments:
             self._ensure_thread()
 
 
-def _sync_quietly(fd: int) -> None:
+def _sync_quietly(fd: int) -> bool:
     """A failed sync is no lost line: the kernel has the bytes and the next beat tries again."""
     try:
         _sync(fd)
     except OSError as error:
         _log.debug("fdatasync of a segment failed: %s", error.strerror)
+        return False
+    return True
 
 
 def _close_quietly(fd: int) -> None:
@@ -297,16 +347,3 @@ def _out_of_the_way(fd: int) -> int:
         return fd
     os.close(fd)
     return high
-
-
-def _restart_after_fork(segments: Segments) -> None:
-    if not hasattr(os, "register_at_fork"):
-        return
-    restart = weakref.WeakMethod(segments._restart)
-
-    def in_child() -> None:
-        alive = restart()
-        if alive:
-            alive()
-
-    os.register_at_fork(after_in_child=in_child)

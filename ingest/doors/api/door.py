@@ -74,7 +74,7 @@ class Door:
         self._ledger = ledger
         self._places = places
         self._settings = settings or WireSettings()
-        self._segments = Segments(places.spool)
+        self._segments = Segments(places.spool, waits=False)
         self._slots = threading.BoundedSemaphore(most_at_once)
         self._most_waiting = most_waiting
         self._clock = clock
@@ -123,10 +123,8 @@ class Door:
 
     def _keep(self, lines: Sequence[Line]) -> bool:
         """Write and sync; False where any line could not be kept. Sent again, none is doubled."""
-        lost = sum(not self._segments.write(line) for line in lines)
-        if lines:
-            self._segments.flush()
-        return not lost
+        written = all(self._segments.write(line) for line in lines)
+        return written and (not lines or self._segments.flush())
 
     @contextmanager
     def _slot(self) -> Iterator[Reply | None]:
