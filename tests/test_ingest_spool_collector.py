@@ -144,7 +144,13 @@ def test_any_order_and_any_repetition_gives_each_call_once(
 
 
 def test_a_refilled_ledger_equals_the_first(places: Places) -> None:
-    spool(places, [make_call(ts=NOON + timedelta(hours=hour), prefix=[hour]) for hour in range(6)])
+    spool(
+        places,
+        [
+            make_call(ts=NOON + timedelta(hours=hour), prefix=[hour], hash_key_id="k")
+            for hour in range(6)
+        ],
+    )
     everything = "from calls order by ts, call_id"
     with Ledger.open(places) as first:
         collect(first, places)
@@ -156,7 +162,7 @@ def test_a_refilled_ledger_equals_the_first(places: Places) -> None:
 
 
 def test_block_hashes_are_kept_for_new_calls_only(ledger: Ledger, places: Places) -> None:
-    call = make_call(prefix=[1, -2, 3])
+    call = make_call(prefix=[1, -2, 3], hash_key_id="k")
     spool(places, [call])
     collect(ledger, places)
     spool(places, [call, make_call()])

@@ -138,7 +138,9 @@ def test_a_torn_tail_waits_for_its_rest(places: Places) -> None:
     assert len(calls_of(rest)) == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(data=st.data())
 def test_a_file_that_grows_in_any_steps_gives_each_line_once(
     data: st.DataObject, tmp_path: Path

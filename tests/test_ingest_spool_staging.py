@@ -33,6 +33,7 @@ NOT_IN_A_LINE = {
     "params_active_b",
     "size_class",
     "class_version",
+    "prefix_route",
     "prefix_tokens_5m",
     "prefix_tokens_1h",
     "list_cost",
@@ -176,7 +177,9 @@ def test_bins_are_five_percent_wide(
     assert (row["lat_bin"], row["ttft_bin"]) == (expected, expected)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(times=st.lists(st.floats(1.0, 1e8), min_size=1, max_size=20))
 def test_a_bin_holds_its_time(stage: Stage, times: list[float]) -> None:
     rows = staged(stage, *(make_call(latency_ms=each) for each in times))
@@ -218,7 +221,9 @@ def test_odd_strings_arrive_as_they_are(stage: Stage) -> None:
     assert [row["operation"] for row in rows] == odd
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(
     st.lists(
         st.tuples(st.text(max_size=20), st.dictionaries(st.text(max_size=5), st.text(max_size=5))),

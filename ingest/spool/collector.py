@@ -29,6 +29,7 @@ from hf_ledger.ingest.spool.keeping import (
     keep_segments,
 )
 from hf_ledger.ingest.spool.lines import encode
+from hf_ledger.ingest.spool.prefixes import fill_prefixes
 from hf_ledger.ingest.spool.process import is_gone
 from hf_ledger.ingest.spool.reading import Backlog, Batch, Segment
 from hf_ledger.ingest.spool.staging import AT_FAULT, Stage
@@ -70,29 +71,10 @@ where calls.call_id = staged.call_id
     and calls.outcome = 'lost'
 """
 
-# Its block hashes, too, are those of the line that stays.
-DROP_LOST_BLOCKS = """
-delete from prefixes
-using staged
-where prefixes.call_id = staged.call_id
-    and prefixes.ts = staged.ts
-    and prefixes.ts between $first and $last
-"""
-
 KEEP_CALLS = """
 insert into calls
-select * exclude (prefix)
+select * exclude (prefix, prefix_route)
 from staged
-"""
-
-KEEP_BLOCKS = """
-insert into prefixes
-select
-    call_id,
-    ts,
-    prefix
-from staged
-where len(prefix) > 0
 """
 
 OPENED_BY = """
@@ -223,7 +205,7 @@ def _keep_calls(stage: Stage, staged: int) -> int:
     enrich(cursor)
     stage.unpark()
     known += _drop_known(cursor)
-    cursor.execute(KEEP_BLOCKS)
+    fill_prefixes(cursor)
     kept = _count(cursor.execute(KEEP_CALLS))
     if kept != staged - known:
         raise Unusable(NOT_ALL_KEPT.format(kept=kept, expected=staged - known))
@@ -237,8 +219,7 @@ def _drop_known(cursor: duckdb.DuckDBPyConnection) -> int:
         return 0
     bounds = {"first": first, "last": last}
     known = _count(cursor.execute(DROP_KNOWN, bounds))
-    if _count(cursor.execute(DROP_LOST, bounds)):
-        cursor.execute(DROP_LOST_BLOCKS, bounds)
+    cursor.execute(DROP_LOST, bounds)
     return known
 
 

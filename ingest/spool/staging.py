@@ -30,13 +30,15 @@ CREATE = """
 create or replace temp table staged as
 select
     *,
-    null::bigint[] as prefix
+    null::bigint[] as prefix,
+    null::varchar as prefix_route
 from calls
 limit 0
 """
 
 # Whole numbers of JSON are read exactly, decimals only as strings. A line leaves out what has its
-# default; 900 s and 5 % are the widths of the two kinds of bins.
+# default; 900 s and 5 % are the widths of the two kinds of bins. A prefix can be shared only
+# with what went to the same model at the same place and was read there.
 STAGE = """
 insert into staged by name
 select
@@ -105,70 +107,91 @@ select
     try_cast(reported_cost as decimal(18, 9)) as reported_cost,
     try_cast(stated_cost as decimal(18, 9)) as stated_cost,
     'unknown' as cost_basis,
-    prefix
-from read_json(
-    $path,
-    format = 'newline_delimited',
-    auto_detect = false,
-    maximum_object_size = $longest,
-    columns = {
-        call_id: 'uuid',
-        ts: 'bigint',
-        source: 'varchar',
-        origin: 'varchar',
-        purpose: 'varchar',
-        external_id: 'varchar',
-        operation_id: 'varchar',
-        operation: 'varchar',
-        attempt: 'smallint',
-        fallback_of: 'varchar',
-        app: 'varchar',
-        environment: 'varchar',
-        team: 'varchar',
-        project: 'varchar',
-        user_id: 'varchar',
-        key_id: 'varchar',
-        tags: 'map(varchar, varchar)',
-        host_kind: 'varchar',
-        provider: 'varchar',
-        routing: 'varchar',
-        requested_model: 'varchar',
-        provider_model: 'varchar',
-        endpoint: 'varchar',
-        task: 'varchar',
-        stream: 'boolean',
-        uncached_input_tokens: 'bigint',
-        cache_read_tokens: 'bigint',
-        cache_write_tokens: 'bigint',
-        output_tokens: 'bigint',
-        reasoning_tokens: 'bigint',
-        tokens_source: 'varchar',
-        input_chars: 'bigint',
-        audio_seconds: 'double',
-        images: 'integer',
-        units: 'varchar',
-        unit_kind: 'varchar',
-        input_hash: 'varchar',
-        template_hash: 'varchar',
-        hash_key_id: 'varchar',
-        prefix: 'bigint[]',
-        shape: 'map(varchar, double)',
-        outcome: 'varchar',
-        status: 'smallint',
-        error_kind: 'varchar',
-        latency_ms: 'double',
-        ttft_ms: 'double',
-        compute_seconds: 'double',
-        compute_type: 'varchar',
-        cached_reply: 'boolean',
-        request_id: 'varchar',
-        provider_request_id: 'varchar',
-        session_id: 'varchar',
-        bill_to: 'varchar',
-        payer: 'varchar',
-        reported_cost: 'varchar',
-        stated_cost: 'varchar'
-    }
+    prefix,
+    prefix_route,
+    case when prefix_route is not null and uncached_input_tokens >= 0 then 0 end
+        as prefix_tokens_5m,
+    prefix_tokens_5m as prefix_tokens_1h
+from (
+    select
+        *,
+        case
+            when hash_key_id is not null
+                and coalesce(outcome, 'ok') in ('ok', 'interrupted', 'cancelled')
+                and coalesce(endpoint, provider) is not null
+                and coalesce(endpoint, provider_model, requested_model) is not null
+                then concat_ws(
+                    ' ',
+                    coalesce(origin, 'live'),
+                    host_kind,
+                    coalesce(endpoint, provider),
+                    lower(coalesce(provider_model, requested_model))
+                )
+        end as prefix_route
+    from read_json(
+        $path,
+        format = 'newline_delimited',
+        auto_detect = false,
+        maximum_object_size = $longest,
+        columns = {
+            call_id: 'uuid',
+            ts: 'bigint',
+            source: 'varchar',
+            origin: 'varchar',
+            purpose: 'varchar',
+            external_id: 'varchar',
+            operation_id: 'varchar',
+            operation: 'varchar',
+            attempt: 'smallint',
+            fallback_of: 'varchar',
+            app: 'varchar',
+            environment: 'varchar',
+            team: 'varchar',
+            project: 'varchar',
+            user_id: 'varchar',
+            key_id: 'varchar',
+            tags: 'map(varchar, varchar)',
+            host_kind: 'varchar',
+            provider: 'varchar',
+            routing: 'varchar',
+            requested_model: 'varchar',
+            provider_model: 'varchar',
+            endpoint: 'varchar',
+            task: 'varchar',
+            stream: 'boolean',
+            uncached_input_tokens: 'bigint',
+            cache_read_tokens: 'bigint',
+            cache_write_tokens: 'bigint',
+            output_tokens: 'bigint',
+            reasoning_tokens: 'bigint',
+            tokens_source: 'varchar',
+            input_chars: 'bigint',
+            audio_seconds: 'double',
+            images: 'integer',
+            units: 'varchar',
+            unit_kind: 'varchar',
+            input_hash: 'varchar',
+            template_hash: 'varchar',
+            hash_key_id: 'varchar',
+            prefix: 'bigint[]',
+            shape: 'map(varchar, double)',
+            outcome: 'varchar',
+            status: 'smallint',
+            error_kind: 'varchar',
+            latency_ms: 'double',
+            ttft_ms: 'double',
+            compute_seconds: 'double',
+            compute_type: 'varchar',
+            cached_reply: 'boolean',
+            request_id: 'varchar',
+            provider_request_id: 'varchar',
+            session_id: 'varchar',
+            bill_to: 'varchar',
+            payer: 'varchar',
+            reported_cost: 'varchar',
+            stated_cost: 'varchar'
+        }
+    )
 )
 """
 
