@@ -58,6 +58,17 @@ def refusal(status: int, message: str, *, retry_after: int | None = None) -> Rep
     return Reply(status, {"error": {"message": message}}, headers)
 
 
+def json_request(body: bytes) -> dict[str, Any]:
+    """An export request of OTLP as JSON; `Unfit` where the body is none."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Unfit("no export request of OTLP as JSON") from None
+
+
+Decode = Callable[[bytes], dict[str, Any]]
+
+
 class Door:
     """Takes batches from any thread. Nothing is acknowledged before it is on disk."""
 
@@ -103,16 +114,13 @@ class Door:
         said = {"accepted": batch.calls, "ignored": batch.ignored, "rejected": batch.rejected}
         return Reply(422 if batch.rejected and not batch.lines else 200, said)
 
-    def take_traces(self, body: bytes) -> Reply:
-        """An OTLP export request as JSON; spans that call no model are taken and left out."""
+    def take_traces(self, body: bytes, decode: Decode = json_request) -> Reply:
+        """An OTLP export request; spans that call no model are taken and left out."""
         with self._slot() as free:
             if free is not None:
                 return free
             try:
-                request = msgspec.json.decode(body, type=dict[str, Any])
-                found = list(read_request_spans(request, 1, self._settings))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                return refusal(400, "The body is no export request of OTLP as JSON.")
+                found = list(read_request_spans(decode(body), 1, self._settings))
             except Unfit as error:
                 return refusal(400, f"The body is {error}.")
             calls = _live(each for each in found if isinstance(each, Call))

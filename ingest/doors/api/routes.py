@@ -1,4 +1,4 @@
-"""The HTTP side: bodies within limits, keys, and the answers as JSON."""
+"""The HTTP side: bodies within limits, keys, and the answers as JSON, or as protobuf."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import zlib
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hf_ledger.ingest.doors.api.door import Door, Reply, refusal
+from hf_ledger.ingest.doors.api.door import Door, Reply, json_request, refusal
+from hf_ledger.ingest.doors.imports.protobuf import read_request
 
 #: Of a body as it is sent, and unpacked.
 MOST_BYTES = 8 << 20
 MOST_UNPACKED = 32 << 20
 GZIP = 16 + zlib.MAX_WBITS
 
-JSON_TYPES = ("application/json",)
+PROTOBUF = "application/x-protobuf"
+TRACE_TYPES = {"application/json": json_request, PROTOBUF: read_request}
 BATCH_TYPES = ("application/x-ndjson", "application/ndjson", "application/json")
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -24,10 +26,6 @@ NO_KEY = "Send a key: `Authorization: Bearer hfl_…`; hf-ledger key create make
 WRONG_KEY = "This key is unknown or revoked: hf-ledger key create makes a new one."
 TOO_LARGE = "The batch is larger than {most} MiB: send it in parts."
 WRONG_TYPE = "Send {expected}."
-NO_PROTOBUF = (
-    "This server reads OTLP as JSON only: set OTEL_EXPORTER_OTLP_PROTOCOL=http/json, or send "
-    "through a collector that does."
-)
 BROKEN_GZIP = "The body is not gzip as its content-encoding says, or is cut off."
 
 
@@ -37,8 +35,9 @@ def api_routes(door: Door) -> list[Route]:
     async def calls(request: Request) -> JSONResponse:
         return answer(await post_calls(door, request))
 
-    async def traces(request: Request) -> JSONResponse:
-        return answer(await post_traces(door, request))
+    async def traces(request: Request) -> Response:
+        reply = await post_traces(door, request)
+        return binary_answer(reply) if content_type(request) == PROTOBUF else answer(reply)
 
     return [
         Route("/api/calls", calls, methods=["POST"]),
@@ -48,6 +47,23 @@ def api_routes(door: Door) -> list[Route]:
 
 def answer(reply: Reply) -> JSONResponse:
     return JSONResponse(reply.body, reply.status, reply.headers)
+
+
+def binary_answer(reply: Reply) -> Response:
+    """As OTLP wants it: its response, or a `google.rpc.Status`, in protobuf."""
+    from google.protobuf.json_format import ParseDict  # type: ignore[import-untyped]
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+        ExportTracePartialSuccess,
+        ExportTraceServiceResponse,
+    )
+
+    if reply.status == 200:
+        content = ParseDict(reply.body, ExportTraceServiceResponse()).SerializeToString()
+    else:
+        # On the wire it is a Status that leaves out its code: field 2 is the message of both.
+        said = reply.body["error"]["message"]
+        content = ExportTracePartialSuccess(error_message=said).SerializeToString()
+    return Response(content, reply.status, reply.headers, media_type=PROTOBUF)
 
 
 async def post_calls(door: Door, request: Request) -> Reply:
@@ -70,15 +86,13 @@ async def post_traces(door: Door, request: Request) -> Reply:
         key = bearer(request)
         if await run_in_threadpool(door.key_id, key) is None:
             return unauthorized(key)
-    said = content_type(request)
-    if said == "application/x-protobuf":
-        return refusal(415, NO_PROTOBUF)
-    if said not in JSON_TYPES:
-        return refusal(415, WRONG_TYPE.format(expected="application/json"))
+    decode = TRACE_TYPES.get(content_type(request))
+    if decode is None:
+        return refusal(415, WRONG_TYPE.format(expected=" or ".join(TRACE_TYPES)))
     body = await limited_body(request)
     if isinstance(body, Reply):
         return body
-    return await run_in_threadpool(door.take_traces, body)
+    return await run_in_threadpool(door.take_traces, body, decode)
 
 
 def unauthorized(key: str | None) -> Reply:
