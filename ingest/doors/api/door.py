@@ -20,6 +20,7 @@ from hf_ledger.ingest.doors.imports.fields import Unfit
 from hf_ledger.ingest.doors.imports.otlp import SOURCE, read_request_spans
 from hf_ledger.ingest.doors.imports.recordings import Rejected
 from hf_ledger.ingest.doors.imports.rows import EARLIEST, LATEST, identify
+from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.segments import Segments
@@ -41,6 +42,8 @@ from segments
 BUSY = "Too many batches at once: send this one again."
 BEHIND = "The ledger is behind with what it was sent: send this batch again later."
 NOT_KEPT = "The ledger can't write to its disk just now: keep this batch and send it again."
+
+NO_HASH_KEY = "The key for hashes can't be read here: hf-ledger doctor says why."
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,20 @@ class Door:
         with closing(self._ledger.cursor()) as cursor:
             return key_id_of(cursor, key)
 
-    def take_calls(self, key_id: str, body: bytes) -> Reply:
+    def hash_key(self) -> Reply:
+        """The key with which prompts are hashed, so that hashes of all hosts compare."""
+        key = HashKey.load(self._places.make(self._places.keys))
+        if key is None:
+            return refusal(503, NO_HASH_KEY, retry_after=30)
+        return Reply(200, {"key": key.secret.hex(), "id": key.id}, {"cache-control": "no-store"})
+
+    def take_calls(self, key_id: str, body: bytes, segment: str | None = None) -> Reply:
         """A batch of call lines. The same call twice is one call, by its id and start."""
         with self._slot() as free:
             if free is not None:
                 return free
             try:
-                batch = read_batch(body, key_id, self._clock() // 1000)
+                batch = read_batch(body, key_id, self._clock() // 1000, segment)
             except Refused as error:
                 return refusal(400, f"{error}.")
             if not self._keep(batch.lines):

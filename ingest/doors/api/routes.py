@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from starlette.concurrency import run_in_threadpool
@@ -11,6 +12,7 @@ from starlette.routing import Route
 
 from hf_ledger.ingest.doors.api.door import Door, Reply, json_request, refusal
 from hf_ledger.ingest.doors.imports.protobuf import read_request
+from hf_ledger.ingest.spool.posting import SEGMENT_HEADER
 
 #: Of a body as it is sent, and unpacked.
 MOST_BYTES = 8 << 20
@@ -21,6 +23,7 @@ PROTOBUF = "application/x-protobuf"
 TRACE_TYPES = {"application/json": json_request, PROTOBUF: read_request}
 BATCH_TYPES = ("application/x-ndjson", "application/ndjson", "application/json")
 LOOPBACK = ("127.0.0.1", "::1")
+SEGMENT = re.compile(r"[0-9]{1,20}-[0-9]{1,10}-[0-9a-f]{8}\.ndjson", re.ASCII)
 
 NO_KEY = "Send a key: `Authorization: Bearer hfl_…`; hf-ledger key create makes one."
 WRONG_KEY = "This key is unknown or revoked: hf-ledger key create makes a new one."
@@ -30,10 +33,13 @@ BROKEN_GZIP = "The body is not gzip as its content-encoding says, or is cut off.
 
 
 def api_routes(door: Door) -> list[Route]:
-    """`POST /api/calls` and `POST /v1/traces`, to stand before any path that takes the rest."""
+    """What other programs and hosts ask for; to stand before any path that takes the rest."""
 
     async def calls(request: Request) -> JSONResponse:
         return answer(await post_calls(door, request))
+
+    async def hash_key(request: Request) -> JSONResponse:
+        return answer(await get_hash_key(door, request))
 
     async def traces(request: Request) -> Response:
         reply = await post_traces(door, request)
@@ -41,6 +47,7 @@ def api_routes(door: Door) -> list[Route]:
 
     return [
         Route("/api/calls", calls, methods=["POST"]),
+        Route("/api/fingerprint-key", hash_key, methods=["GET"]),
         Route("/v1/traces", traces, methods=["POST"]),
     ]
 
@@ -77,7 +84,21 @@ async def post_calls(door: Door, request: Request) -> Reply:
     body = await limited_body(request)
     if isinstance(body, Reply):
         return body
-    return await run_in_threadpool(door.take_calls, key_id, body)
+    return await run_in_threadpool(door.take_calls, key_id, body, segment_of(request))
+
+
+async def get_hash_key(door: Door, request: Request) -> Reply:
+    """The key of this ledger's hashes, for a host with a key."""
+    key = bearer(request)
+    if await run_in_threadpool(door.key_id, key) is None:
+        return unauthorized(key)
+    return await run_in_threadpool(door.hash_key)
+
+
+def segment_of(request: Request) -> str | None:
+    """The segment in which the lines stand on the host that sends them."""
+    said = request.headers.get(SEGMENT_HEADER, "")
+    return said if SEGMENT.fullmatch(said) else None
 
 
 async def post_traces(door: Door, request: Request) -> Reply:

@@ -48,6 +48,7 @@ class Hook:
         self._begin()
         self.segments, self.keys = segments, keys
         self.key: HashKey | None = None
+        self.sending: Callable[[], None] | None = None  # sees to it that lines leave this host
 
     def use(self, settings: WireSettings, labels: Labels) -> None:
         """Watch these hosts and label calls so from now on."""
@@ -121,6 +122,10 @@ class Hook:
             self.count("no_hash_key")
         return self.key
 
+    def forget_key(self) -> None:
+        """Load the key again with the next call: there is another one now."""
+        self.key = None
+
     # -- a flight ends ---------------------------------------------------------------------------
 
     def claim(self, flight: Flight) -> bool:
@@ -179,6 +184,8 @@ class Hook:
         """About every 200 ms, and at the end: start marks and counts."""
         self.shield(self.mark_open)
         self.shield(self.notice)
+        if self.sending:
+            self.shield(self.sending)
 
     def mark_open(self) -> None:
         before = perf_counter_ns() - MARK_AFTER_NS
