@@ -11,6 +11,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from hf_ledger.analytics.connect import connect
 from hf_ledger.cli import main
@@ -199,8 +200,13 @@ def message(request: Mapping[str, Any]) -> bytes:
                 end_time_unix_nano=int(each["endTimeUnixNano"]),
                 attributes=map(_key_value, each["attributes"]),
                 status={"code": each["status"]["code"]},
+                events=map(_event, each.get("events", [])),
             )
     return made.SerializeToString()
+
+
+def _event(said: Mapping[str, Any]) -> Span.Event:
+    return Span.Event(name=said["name"], attributes=map(_key_value, said.get("attributes", [])))
 
 
 def _key_value(listed: Mapping[str, Any]) -> KeyValue:

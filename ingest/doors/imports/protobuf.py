@@ -27,6 +27,9 @@ FIRST_FIELD = 0x0A
 #: The collector's file exporter writes each request behind its length, four bytes big endian.
 LENGTH = struct.Struct(">I")
 
+#: Of all events only these are read: the others hold content.
+EXCEPTION = "exception"
+
 NO_REQUEST = "no export request of OTLP in protobuf"
 CUT_OFF = "the file ends inside of a request"
 TOO_LONG = "the request is larger than 64 MiB"
@@ -74,7 +77,13 @@ def _span(span: Span) -> dict[str, Any]:
         "endTimeUnixNano": span.end_time_unix_nano,
         "attributes": _attributes(span.attributes),
         "status": {"code": span.status.code},
+        "events": [_event(event) for event in span.events if event.name == EXCEPTION],
     }
+
+
+def _event(event: Span.Event) -> dict[str, Any]:
+    kinds = [each for each in event.attributes if each.key == "exception.type"]
+    return {"name": event.name, "attributes": _attributes(kinds)}
 
 
 def _attributes(listed: Iterable[KeyValue]) -> list[dict[str, Any]]:
