@@ -191,6 +191,16 @@ def test_after_failures_the_end_waits_for_nothing(server: Api, tmp_path: Path) -
     assert outbox.waiting() > 0
 
 
+def test_a_program_that_records_nothing_sends_nothing_for_others(away: Api, places: Places) -> None:
+    abandoned(Outbox(places), *many(3))
+    done = subprocess.run(
+        [sys.executable, "-c", "import hf_ledger; hf_ledger.record()"], check=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert Outbox(places).waiting() > 0
+    assert not Outbox(places).folder.exists()
+
+
 def test_wrong_settings_are_said_once_and_break_nothing(
     monkeypatch: pytest.MonkeyPatch, practice: Practice, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -60,8 +60,10 @@ class Sender:
         self._thread = thread
 
     def finish(self, patience: float = FINISH_SECONDS) -> None:
-        """Send what waits for at most `patience` seconds, not at all after failures."""
-        self.nudge()
+        """Send what waits for at most `patience` seconds, not at all after failures.
+
+        A program that has recorded nothing has no thread, and waits for nothing.
+        """
         self._leaving.set()
         state = self.outbox.load()
         if self._thread and not is_waiting(state) and self.outbox.waiting(state):

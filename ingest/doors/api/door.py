@@ -124,7 +124,9 @@ class Door:
         said = {"accepted": batch.calls, "ignored": batch.ignored, "rejected": batch.rejected}
         return Reply(422 if batch.rejected and not batch.lines else 200, said)
 
-    def take_traces(self, body: bytes, decode: Decode = json_request) -> Reply:
+    def take_traces(
+        self, body: bytes, decode: Decode = json_request, key_id: str | None = None
+    ) -> Reply:
         """An OTLP export request; spans that call no model are taken and left out."""
         with self._slot() as free:
             if free is not None:
@@ -133,7 +135,7 @@ class Door:
                 found = list(read_request_spans(decode(body), 1, self._settings))
             except Unfit as error:
                 return refusal(400, f"The body is {error}.")
-            calls = _live(each for each in found if isinstance(each, Call))
+            calls = _live((each for each in found if isinstance(each, Call)), key_id)
             bad = [each.reason for each in found if isinstance(each, Rejected)]
             if not self._keep(calls):
                 return refusal(503, NOT_KEPT, retry_after=30)
@@ -179,12 +181,12 @@ def spool_waiting(ledger: Ledger, places: Places) -> int:
     return waiting
 
 
-def _live(found: Iterable[Call]) -> list[Call]:
-    """The calls, marked as told by their program just now."""
+def _live(found: Iterable[Call], key_id: str | None) -> list[Call]:
+    """The calls, marked as told by their program just now, with the key it showed."""
     occurrences: Counter[bytes] = Counter()
     calls = [call for call in found if EARLIEST <= call.ts < LATEST]
     for call in calls:
-        call.source, call.origin = "otlp", "live"
+        call.source, call.origin, call.key_id = "otlp", "live", key_id
         identify(call, SOURCE, occurrences)
     return calls
 

@@ -103,17 +103,17 @@ def segment_of(request: Request) -> str | None:
 
 async def post_traces(door: Door, request: Request) -> Reply:
     """OTLP over HTTP. Programs of this machine need no key; others, and web pages, do."""
-    if not is_own_program(request):
-        key = bearer(request)
-        if await run_in_threadpool(door.key_id, key) is None:
-            return unauthorized(key)
+    key = bearer(request)
+    key_id = await run_in_threadpool(door.key_id, key) if key else None
+    if key_id is None and not is_own_program(request):
+        return unauthorized(key)
     decode = TRACE_TYPES.get(content_type(request))
     if decode is None:
         return refusal(415, WRONG_TYPE.format(expected=" or ".join(TRACE_TYPES)))
     body = await limited_body(request)
     if isinstance(body, Reply):
         return body
-    return await run_in_threadpool(door.take_traces, body, decode)
+    return await run_in_threadpool(door.take_traces, body, decode, key_id)
 
 
 def unauthorized(key: str | None) -> Reply:

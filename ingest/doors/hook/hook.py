@@ -184,7 +184,7 @@ class Hook:
         """About every 200 ms, and at the end: start marks and counts."""
         self.shield(self.mark_open)
         self.shield(self.notice)
-        if self.sending:
+        if self.sending and self.segments.path:
             self.shield(self.sending)
 
     def mark_open(self) -> None:
