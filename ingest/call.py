@@ -156,6 +156,7 @@ class Noticed(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"
 
     ts: int
     counts: dict[str, int]
+    segment: str | None = None  # where it stood on the host that posted it
 
 
 class Recorder(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="recorder"):

@@ -9,6 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 from hf_ledger.analytics.connect import connect
 from hf_ledger.cli import main
 from hf_ledger.ingest.call import Call, Line
@@ -177,6 +181,39 @@ def export(*spans: dict[str, Any], **resource: Any) -> dict[str, Any]:
     named = [attribute(name, value) for name, value in said.items()]
     scoped = [{"scope": {"name": "test"}, "spans": list(spans)}]
     return {"resourceSpans": [{"resource": {"attributes": named}, "scopeSpans": scoped}]}
+
+
+def message(request: Mapping[str, Any]) -> bytes:
+    """The same export request as protobuf, made by OpenTelemetry's own messages."""
+    made = ExportTraceServiceRequest()
+    for group in request["resourceSpans"]:
+        into = made.resource_spans.add()
+        into.resource.attributes.extend(map(_key_value, group["resource"]["attributes"]))
+        scope = into.scope_spans.add()
+        for each in group["scopeSpans"][0]["spans"]:
+            scope.spans.add(
+                trace_id=bytes.fromhex(each["traceId"]),
+                span_id=bytes.fromhex(each["spanId"]),
+                parent_span_id=bytes.fromhex(each["parentSpanId"]),
+                name=each["name"],
+                start_time_unix_nano=int(each["startTimeUnixNano"]),
+                end_time_unix_nano=int(each["endTimeUnixNano"]),
+                attributes=map(_key_value, each["attributes"]),
+                status={"code": each["status"]["code"]},
+                events=map(_event, each.get("events", [])),
+            )
+    return made.SerializeToString()
+
+
+def _event(said: Mapping[str, Any]) -> Span.Event:
+    return Span.Event(name=said["name"], attributes=map(_key_value, said.get("attributes", [])))
+
+
+def _key_value(listed: Mapping[str, Any]) -> KeyValue:
+    (kind, value) = next(iter(listed["value"].items()))
+    field = kind.replace("Value", "_value")
+    parsed = int(value) if kind == "intValue" else value
+    return KeyValue(key=listed["key"], value=AnyValue(**{field: parsed}))
 
 
 def read_all(kind: str, row: Mapping[str, Any]) -> list[Call | NoCall | Rejected]:

@@ -14,10 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from factories_api import Api, api, batch, new_key, posted
-from factories_imports import MARKER, export, json_lines, ledger_rows, run, span
+from factories_imports import MARKER, export, json_lines, ledger_rows, message, run, span
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from hf_ledger.ingest.doors.api import routes
 from hf_ledger.ingest.doors.api.keys import revoke_key
+from hf_ledger.ingest.doors.api.routes import PROTOBUF
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool import segments
 
@@ -267,10 +269,60 @@ def test_what_is_no_export_request(server: Api, body: bytes) -> None:
     assert "export request of OTLP" in reply.json()["error"]["message"]
 
 
-def test_protobuf_gets_a_sentence(server: Api) -> None:
-    reply = server.traces(b"\x0a\x00", content_type="application/x-protobuf")
-    assert reply.status_code == 415
-    assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/json" in reply.json()["error"]["message"]
+def binary(server: Api, body: bytes, **headers: str) -> tuple[httpx.Response, Any]:
+    """Posted as protobuf; the reply, and what it says where it is a success."""
+    reply = server.traces(body, content_type=PROTOBUF, **headers)
+    assert reply.headers["content-type"] == PROTOBUF
+    return reply, ExportTraceServiceResponse.FromString(reply.content)
+
+
+def test_traces_in_protobuf_are_the_same_calls(server: Api) -> None:
+    both = export(span(1), span(2))
+    for content, headers in (
+        (message(both), {}),
+        (gzip.compress(message(both)), {"content_encoding": "gzip"}),
+    ):
+        reply, said = binary(server, content, **headers)
+        assert (reply.status_code, reply.content) == (200, b"")
+        assert not said.HasField("partial_success")
+        assert len(server.rows()) == 2
+    assert server.traces(both).status_code == 200
+    rows = server.rows()
+    assert len(rows) == 2, "the same spans in the other encoding"
+    assert rows[0]["cost"] == (1057 * Decimal("0.25") + 424 * Decimal("0.69")) / 10**6
+
+
+def test_a_partial_success_in_protobuf(server: Api) -> None:
+    bad = export(span(1), span(2, gen_ai__usage__output_tokens=-1))
+    reply, said = binary(server, message(bad))
+    assert (reply.status_code, said.partial_success.rejected_spans) == (200, 1)
+    assert "span 2: gen_ai.usage.output_tokens" in said.partial_success.error_message
+    assert len(server.rows()) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x0a\x05", b"{}", b"\xff" * 40, b"\x12\x00"], ids=["cut", "JSON", "noise", "other"]
+)
+def test_what_is_no_protobuf_gets_a_status_in_protobuf(server: Api, body: bytes) -> None:
+    reply = server.traces(body, content_type=PROTOBUF)
+    assert (reply.status_code, reply.headers["content-type"]) == (400, PROTOBUF)
+    assert b"no export request of OTLP in protobuf" in reply.content
+    assert reply.content[0] == 2 << 3 | 2, "google.rpc.Status: field 2, its message"
+    assert server.rows() == []
+
+
+def test_other_hosts_that_send_protobuf_are_refused_in_it(server: Api) -> None:
+    reply = server.traces(
+        message(export(span(1))), content_type=PROTOBUF, x_forwarded_for="1.2.3.4"
+    )
+    assert (reply.status_code, reply.headers["content-type"]) == (401, PROTOBUF)
+    assert b"hf-ledger key create" in reply.content
+
+
+def test_traces_of_another_type_are_told_both(server: Api) -> None:
+    reply = server.traces(b"x", content_type="text/plain")
+    assert (reply.status_code, reply.headers["content-type"]) == (415, "application/json")
+    assert "application/json or application/x-protobuf" in reply.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +334,7 @@ def test_web_pages_and_other_hosts_need_a_key(server: Api, headers: dict[str, st
     assert server.rows() == []
     with_key = {**headers, "authorization": f"Bearer {server.key}"}
     assert server.traces(export(span(1)), **with_key).status_code == 200
-    assert len(server.rows()) == 1
+    assert [row["key_id"] for row in server.rows()] == [server.key_id]
 
 
 def test_a_web_page_can_not_send_traces_as_text(server: Api) -> None:

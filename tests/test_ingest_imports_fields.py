@@ -221,3 +221,18 @@ def test_a_stated_provider_comes_before_the_hosts() -> None:
     set_host(call, "api.groq.com", WireSettings())
     assert (call.host_kind, call.provider) == ("provider", "own")
     assert datetime.fromtimestamp(MIDNIGHT / 1e6, UTC) == datetime(2026, 7, 27, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "2026-07-27 00:00:00.123456 UTC",
+        "2026-07-27 00:00:00.123456+00",
+        "2026-07-27 00:00:00.123456 +0000 UTC",
+        "2026-07-27T00:00:00.123456789Z",
+        "2026-07-27 02:00:00.123456+02:00",
+    ],
+)
+def test_times_as_databases_write_them(stated: str) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    assert fields.moment(stated, "ts", zone=berlin) == 1_785_110_400_123_456

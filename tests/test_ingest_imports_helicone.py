@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from factories_imports import MARKER, MIDNIGHT, helicone, read_all, read_one
+from factories_imports import HELICONE, MARKER, MIDNIGHT, helicone, read_all, read_one
 
 from hf_ledger.ingest.doors.imports.fields import Unfit
 from hf_ledger.ingest.doors.imports.helicone import CACHE_HIT, UNDER_WAY
@@ -54,12 +54,17 @@ def test_the_target_tells_the_route(
         ("/v1/completions", "text-generation"),
         ("/v1/responses", "chat-completion"),
         ("/v1/audio/speech", "text-to-speech"),
+        ("/v1/embeddings?model=x", "feature-extraction"),
         ("/other", None),
-        (None, None),
     ],
 )
 def test_the_path_tells_the_task(path: str | None, task: str | None) -> None:
     assert one(request_path=path).task == task
+    assert one(request_path=None, target_url=f"https://llm.example{path}").task == task
+
+
+def test_without_any_path_the_task_is_unknown() -> None:
+    assert one(request_path=None, target_url=None).task is None
 
 
 @pytest.mark.parametrize(
@@ -130,3 +135,24 @@ def test_latency_from_both_times_where_no_delay_is_stated() -> None:
 def test_what_makes_no_sense_is_named(row: dict[str, Any], reason: str) -> None:
     with pytest.raises(Unfit, match=reason):
         read_one("helicone", row)
+
+
+# -- other sources -----------------------------------------------------------------------------
+
+
+def test_the_newer_endpoint_states_its_cost_under_another_name() -> None:
+    row = {name: value for name, value in HELICONE.items() if name != "costUSD"}
+    assert read_one("helicone", {**row, "cost": 0.0004}) == one()
+    assert read_one("helicone", {**row, "cost": 3}).stated_cost == "3.000000000"
+
+
+def test_rows_of_its_own_sql() -> None:
+    renamed = {
+        "response_status": "status",
+        "delay_ms": "latency",
+        "request_user_id": "user_id",
+        "costUSD": "cost",
+    }
+    row = {renamed.get(name, name): value for name, value in HELICONE.items()}
+    assert read_one("helicone", {**row, "cost": "400000"}) == one()
+    assert read_one("helicone", {**row, "cost": "0.0004"}) == one(), "divided in the query"

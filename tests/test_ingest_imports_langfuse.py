@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from factories_imports import MARKER, MIDNIGHT, langfuse, read_all, read_one
+from factories_imports import LANGFUSE, MARKER, MIDNIGHT, langfuse, read_all, read_one
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,3 +177,49 @@ def test_beside_and_within_give_the_same_call(uncached: int, read: int, output: 
     for call in (beside, within, dotted):
         assert (call.uncached_input_tokens, call.cache_read_tokens) == (uncached, read)
         assert call.output_tokens == output
+
+
+# -- other versions and forms ------------------------------------------------------------------
+
+
+def snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def test_exports_to_buckets_say_the_same_in_other_letters() -> None:
+    row = {snake(name): value for name, value in LANGFUSE.items() if name != "model"}
+    row |= {
+        "provided_model_name": LANGFUSE["model"],
+        "start_time": "2026-07-27 00:00:00.000000",
+        "end_time": "2026-07-27 00:00:05.685000",
+        "completion_start_time": "2026-07-27 00:00:00.663000",
+        "usage_details": json.dumps(LANGFUSE["usageDetails"]),
+        "metadata": json.dumps(LANGFUSE["metadata"]),
+        "latency": 5685,
+    }
+    del row["calculated_total_cost"]
+    assert read_one("langfuse", {**row, "total_cost": "0.0004"}) == one()
+
+
+def test_a_latency_without_an_end_is_in_seconds_only_in_the_api() -> None:
+    assert one(endTime=None, latency=5.685).latency_ms == 5685.0
+    row = {"id": "1", "type": "GENERATION", "start_time": "2026-07-27 00:00:00", "latency": 5685}
+    assert read_one("langfuse", row).latency_ms is None
+
+
+def test_the_page_of_generations_names_no_type() -> None:
+    row = {name: value for name, value in LANGFUSE.items() if name not in ("type", "usageDetails")}
+    call = read_one("langfuse", {**row, "promptTokens": "1057", "completionTokens": "424"})
+    assert (call.uncached_input_tokens, call.output_tokens) == (1057, 424)
+    assert call.task == "chat-completion"
+
+
+def test_counts_in_columns_of_their_own_are_zero_where_unknown() -> None:
+    call = one(usageDetails={}, usage=None, promptTokens=0, completionTokens=0)
+    assert (call.uncached_input_tokens, call.output_tokens) == (None, None)
+    assert call.tokens_source == "none"
+
+
+def test_the_oldest_usage_has_the_names_of_openai() -> None:
+    call = one(usageDetails=None, usage={"promptTokens": 1057, "completionTokens": 0})
+    assert (call.uncached_input_tokens, call.output_tokens) == (1057, 0)

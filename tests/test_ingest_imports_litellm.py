@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories_imports import MARKER, MIDNIGHT, csv_table, litellm, read, read_all, read_one
+from factories_imports import (
+    LITELLM,
+    MARKER,
+    MIDNIGHT,
+    csv_table,
+    litellm,
+    read,
+    read_all,
+    read_one,
+)
 
 from hf_ledger.ingest.doors.imports.fields import Unfit
-from hf_ledger.ingest.doors.imports.litellm import CACHE_HIT
+from hf_ledger.ingest.doors.imports.litellm import CACHE_HIT, NO_MODEL
 from hf_ledger.ingest.doors.imports.rows import NoCall
 
 
@@ -186,3 +195,60 @@ def test_what_makes_no_sense_is_said_without_its_value(
 def test_another_table_is_not_taken_for_it() -> None:
     with pytest.raises(Unfit, match="no row of LiteLLM's spend logs"):
         read_one("litellm", {"generation_id": "x"})
+
+
+# -- other versions and forms ------------------------------------------------------------------
+
+
+def test_rows_of_before_the_usage_object() -> None:
+    usage = {
+        "additional_usage_values": {
+            "prompt_tokens_details": {"cached_tokens": 57, "audio_tokens": None},
+            "completion_tokens_details": {"reasoning_tokens": 40},
+            "cache_creation_input_tokens": 100,
+        },
+        "usage_object": None,
+    }
+    call = one(metadata=usage)
+    assert (call.uncached_input_tokens, call.cache_read_tokens) == (900, 57)
+    assert (call.cache_write_tokens, call.reasoning_tokens) == (100, 40)
+
+
+def test_a_details_object_without_cached_tokens_hides_nothing() -> None:
+    usage = {"prompt_tokens_details": {"cached_tokens": None}, "cache_read_input_tokens": 57}
+    assert one(metadata={"usage_object": usage}).cache_read_tokens == 57
+
+
+def test_the_payload_of_its_loggers_is_the_same_call() -> None:
+    row = {**LITELLM, "metadata": {"user_api_key_team_alias": "search"}}
+    renamed = {"request_id": "id", "spend": "response_cost", "session_id": "trace_id"}
+    payload = {renamed.get(name, name): value for name, value in row.items()}
+    epochs = {"startTime": 1785110400.0, "endTime": 1785110405.685}
+    first = {"completionStartTime": 1785110400.5, "messages": MARKER, "response": MARKER}
+    call = read_one("litellm", {**payload, **epochs, **first})
+    assert call == read_one("litellm", row)
+
+
+def test_a_failure_of_the_payload() -> None:
+    said = {"error_information": {"error_code": "429", "error_message": MARKER}}
+    payload = {"id": "x", "response_cost": 0, "startTime": 1785110400.0, "status": "failure"}
+    call = read_one("litellm", {**payload, **said})
+    assert (call.outcome, call.status, call.error_kind) == ("error", 429, "rate_limited")
+
+
+@pytest.mark.parametrize(
+    "named", ["call_mcp_tool", "alist_mcp_tools", "acreate_file", "afile_content"]
+)
+def test_what_the_proxy_logs_beside_inference(named: str) -> None:
+    assert read_all("litellm", litellm(call_type=named)) == [NoCall(NO_MODEL)]
+
+
+def test_columns_as_a_warehouse_spells_them() -> None:
+    row = {name.upper(): value for name, value in LITELLM.items()}
+    assert read_one("litellm", row) == read_one("litellm", LITELLM)
+
+
+def test_a_suffix_names_who_shall_serve_it() -> None:
+    call = one(model="huggingface/openai/gpt-oss-120b:cerebras")
+    assert (call.requested_model, call.provider) == ("openai/gpt-oss-120b", "cerebras")
+    assert call.routing == "explicit"

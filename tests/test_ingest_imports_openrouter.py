@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from factories_imports import MIDNIGHT, openrouter, read_one
+from factories_imports import MIDNIGHT, OPENROUTER, openrouter, read_all, read_one
 
+from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.imports.fields import Unfit
 
 
@@ -99,3 +100,72 @@ def test_what_makes_no_sense_is_named(changes: dict[str, str], reason: str) -> N
 def test_another_table_is_not_taken_for_it() -> None:
     with pytest.raises(Unfit, match="no row of OpenRouter's activity"):
         read_one("openrouter", {"request_id": "x"})
+
+
+# -- other forms -------------------------------------------------------------------------------
+
+GENERATION: dict[str, Any] = {
+    "id": OPENROUTER["generation_id"],
+    "created_at": "2026-07-27T00:00:00.000Z",
+    "model": "openai/gpt-oss-120b",
+    "total_cost": 0.000557,
+    "usage": 0.000557,
+    "cache_discount": None,
+    "upstream_inference_cost": 0.0004,
+    "is_byok": False,
+    "streamed": True,
+    "cancelled": False,
+    "provider_name": "Cerebras",
+    "latency": 627,
+    "generation_time": 5685,
+    "tokens_prompt": 990,
+    "tokens_completion": 400,
+    "native_tokens_prompt": 1057,
+    "native_tokens_completion": 424,
+    "native_tokens_reasoning": 60,
+    "native_tokens_cached": 57,
+    "external_user": "user-0",
+    "finish_reason": "stop",
+}
+
+
+def generation(**changes: Any) -> Call:
+    return read_one("openrouter", {"data": {**GENERATION, **changes}})
+
+
+def test_a_generation_of_the_api_is_the_call_of_the_export() -> None:
+    exported, asked = read_one("openrouter", OPENROUTER), generation()
+    names = (
+        "external_id ts provider requested_model uncached_input_tokens cache_read_tokens "
+        "output_tokens reasoning_tokens reported_cost latency_ms ttft_ms stream user_id outcome"
+    )
+    for name in names.split():
+        assert getattr(asked, name) == getattr(exported, name), name
+
+
+def test_with_an_own_key_what_the_provider_charged_counts_too() -> None:
+    assert generation(is_byok=True).reported_cost == "0.000957000"
+    assert generation(is_byok=True, upstream_inference_cost=None).reported_cost == "0.000557000"
+
+
+def test_a_free_model_of_the_api_has_no_known_price() -> None:
+    call = generation(model="deepseek/deepseek-r1:free", total_cost=0, usage=0)
+    assert (call.requested_model, call.reported_cost) == ("deepseek/deepseek-r1", None)
+    assert call.tags is not None
+    assert call.tags["variant"] == "free"
+
+
+def test_a_generation_that_failed_on_the_way() -> None:
+    call = generation(finish_reason="error")
+    assert (call.outcome, call.error_kind, call.reported_cost) == ("error", "other", "0.000557000")
+
+
+def test_totals_of_a_day_are_no_calls() -> None:
+    row = {"date": "2026-07-27", "model": "a/b", "usage": 0.015, "requests": 5}
+    with pytest.raises(Unfit, match="a day's totals"):
+        read_all("openrouter", row)
+
+
+def test_more_digits_in_one_form_do_not_make_another_call() -> None:
+    asked = generation(created_at="2026-07-27T00:00:00.000433+00:00")
+    assert asked.ts == read_one("openrouter", OPENROUTER).ts

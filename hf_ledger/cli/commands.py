@@ -27,6 +27,9 @@ COMMANDS: dict[str, Command] = {
     "record": Command(
         "hf_ledger.cli.record:main", "Record the calls of a program that can't be changed."
     ),
+    "send": Command(
+        "hf_ledger.cli.send:main", "Send what this host has recorded to a ledger on another."
+    ),
     "doctor": Command(
         "hf_ledger.cli.doctor:main",
         "Is the hook on, where do calls go, what was seen but not counted.",
@@ -69,4 +72,4 @@ COMMANDS: dict[str, Command] = {
 }
 
 #: Commands that work with the base install alone: msgspec and the standard library.
-BASE = ("record", "doctor")
+BASE = ("record", "send", "doctor")

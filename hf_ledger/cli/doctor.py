@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import socket
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from hf_ledger.ingest.doors.hook.examine import Finding, examine, newest
-from hf_ledger.ingest.errors import LedgerError
+from hf_ledger.ingest.errors import LedgerError, Usage
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool.outbox import Outbox, State
+from hf_ledger.ingest.spool.posting import SERVER_VARIABLE, target_of
 
 SIGNS = {"ok": "ok  ", "note": "note", "problem": "FAIL"}
 
@@ -37,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parser().parse_args(arguments)
     places = Places.default()
     findings = examine(places)
-    if not given.recorder:
+    if os.environ.get(SERVER_VARIABLE):
+        findings += sending(places)
+    elif not given.recorder:
         findings += server(places)
     print(as_json(findings) if given.format == "json" else as_table(findings))
     return int(any(finding.state == "problem" for finding in findings))
@@ -50,6 +56,32 @@ def as_json(findings: Sequence[Finding]) -> str:
 def as_table(findings: Sequence[Finding]) -> str:
     width = max(len(finding.name) for finding in findings)
     return "\n".join(f"{SIGNS[state]}  {name:<{width}}  {value}" for name, value, state in findings)
+
+
+def sending(places: Places) -> Iterator[Finding]:
+    """Where this host's calls are sent, how many wait, and what the server said last."""
+    outbox = Outbox(places)
+    state = outbox.load()
+    try:
+        target = target_of(os.environ)
+    except Usage as error:
+        yield Finding("sends to", str(error), "problem")
+    else:
+        yield Finding("sends to", target.url if target else "nowhere")
+    waiting = outbox.waiting(state)
+    left = "" if waiting == 0 else "; hf-ledger send, or the next program that records, sends it"
+    yield Finding("to be sent", f"{waiting / 1e6:.1f} MB{left}", "note" if waiting else "ok")
+    yield last_answer(state)
+    if state.refused:
+        said = f"{state.refused} lines, kept in {outbox.refused}"
+        yield Finding("refused for good", said, "problem")
+
+
+def last_answer(state: State) -> Finding:
+    if not state.last:
+        return Finding("last answer", "none yet", "note")
+    when = datetime.fromtimestamp(state.last_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Finding("last answer", f"{when}, {state.last}", "problem" if state.failures else "ok")
 
 
 def server(places: Places) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from hf_ledger.ingest.doors.imports.exchanges import Imported, Importer
 from hf_ledger.ingest.doors.imports.formats import FORMATS
 from hf_ledger.ingest.doors.imports.har import har_exchanges
 from hf_ledger.ingest.doors.imports.recordings import Exchange, Rejected, read_recording
-from hf_ledger.ingest.doors.imports.records import read_records
+from hf_ledger.ingest.doors.imports.records import Record, read_records
 from hf_ledger.ingest.doors.imports.rows import Reader, RowImporter
 from hf_ledger.ingest.errors import Incomplete, Unusable
 from hf_ledger.ingest.fingerprint import HashKey
@@ -146,7 +146,7 @@ def helicone(files: Exports) -> None:
 
 @app.command("otlp")
 def otlp(files: Exports) -> None:
-    """OpenTelemetry traces with GenAI conventions, as OTLP JSON."""
+    """OpenTelemetry traces with GenAI conventions, as OTLP in JSON or protobuf."""
     bring_in_export("otlp", files)
 
 
@@ -156,7 +156,7 @@ def bring_in_export(name: str, files: list[Path]) -> None:
 
     def read(places: Places) -> Results:
         reader = kind.reader(wire_settings(Settings.load(places)))
-        return import_rows(files, places, kind.source, reader)
+        return import_rows(files, places, kind.source, reader, kind.records)
 
     bring_in(files, read, kind.known_by)
 
@@ -246,11 +246,17 @@ def import_files(
         return [(path, importer.read(read(path))) for path in files]
 
 
-def import_rows(files: list[Path], places: Places, source: str, reader: Reader) -> Results:
+def import_rows(
+    files: list[Path],
+    places: Places,
+    source: str,
+    reader: Reader,
+    records: Callable[[Path], Iterator[Record | Rejected]] = read_records,
+) -> Results:
     """Read the files of one kind of export, record by record, into the spool."""
     with spooling(places) as write:
         importer = RowImporter(write, source, reader)
-        return [(path, importer.read(read_records(path))) for path in files]
+        return [(path, importer.read(records(path))) for path in files]
 
 
 @contextlib.contextmanager

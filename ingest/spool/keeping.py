@@ -66,13 +66,38 @@ where not exists (
 group by all
 """
 
+# What another host noticed may arrive twice; it is known by its segment there and its time.
 KEEP_NOTICED = """
 insert into noticed
+with seen as (
+    select
+        unnest($segments) as segment,
+        make_timestamp(unnest($times)) as ts,
+        unnest($reasons) as reason,
+        unnest($counts) as count,
+        unnest($posted) as posted
+)
 select
-    unnest($segments),
-    make_timestamp(unnest($times)),
-    unnest($reasons),
-    unnest($counts)
+    segment,
+    ts,
+    reason,
+    count
+from seen
+where not posted
+union all
+select distinct
+    segment,
+    ts,
+    reason,
+    count
+from seen
+where posted
+    and not exists (
+        from noticed
+        where noticed.segment = seen.segment
+            and noticed.ts = seen.ts
+            and noticed.reason = seen.reason
+    )
 """
 
 KEEP_OPENED = """
@@ -144,13 +169,14 @@ def keep_noticed(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     counts = [_counts(segment, notice) for segment, notice in batch.noticed]
     rows = [row for each in counts for row in each]
     if rows:
-        names, times, reasons, numbers = (list(column) for column in zip(*rows, strict=True))
-        values = {"segments": names, "times": times, "reasons": reasons, "counts": numbers}
-        cursor.execute(KEEP_NOTICED, values)
+        names = ("segments", "times", "reasons", "counts", "posted")
+        columns = (list(column) for column in zip(*rows, strict=True))
+        cursor.execute(KEEP_NOTICED, dict(zip(names, columns, strict=True)))
 
 
-def _counts(segment: Segment, notice: Noticed) -> list[tuple[str, int, str, int]]:
-    return [(segment.name, notice.ts, reason, count) for reason, count in notice.counts.items()]
+def _counts(segment: Segment, notice: Noticed) -> list[tuple[str, int, str, int, bool]]:
+    stood, posted = notice.segment or segment.name, notice.segment is not None
+    return [(stood, notice.ts, reason, count, posted) for reason, count in notice.counts.items()]
 
 
 def keep_rejected(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:

@@ -54,11 +54,12 @@ class Refused(ValueError):  # noqa: N818 - the line is
     """Why a line is not taken; names the field, quotes no content."""
 
 
-def read_batch(body: bytes, key_id: str, now_us: int) -> Batch:
+def read_batch(body: bytes, key_id: str, now_us: int, segment: str | None = None) -> Batch:
     """Read newline-delimited lines, or a JSON array of them, as a recorder's segment has them.
 
     Calls get the key's id. Start marks and a segment's first line belong to the host itself and
-    are ignored. Raises `Refused` for an array that is not JSON.
+    are ignored. `segment` is where the lines stood there: a notice sent again counts once.
+    Raises `Refused` for an array that is not JSON.
     """
     batch = Batch()
     for position, line in _lines(body):
@@ -69,6 +70,8 @@ def read_batch(body: bytes, key_id: str, now_us: int) -> Batch:
             continue
         if isinstance(found, Call):
             found.key_id = key_id
+        elif isinstance(found, Noticed):
+            found.segment = segment
         if isinstance(found, Call | RouteSeen | Noticed):
             batch.lines.append(found)
         else:

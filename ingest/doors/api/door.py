@@ -20,6 +20,7 @@ from hf_ledger.ingest.doors.imports.fields import Unfit
 from hf_ledger.ingest.doors.imports.otlp import SOURCE, read_request_spans
 from hf_ledger.ingest.doors.imports.recordings import Rejected
 from hf_ledger.ingest.doors.imports.rows import EARLIEST, LATEST, identify
+from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.segments import Segments
@@ -42,6 +43,8 @@ BUSY = "Too many batches at once: send this one again."
 BEHIND = "The ledger is behind with what it was sent: send this batch again later."
 NOT_KEPT = "The ledger can't write to its disk just now: keep this batch and send it again."
 
+NO_HASH_KEY = "The key for hashes can't be read here: hf-ledger doctor says why."
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -56,6 +59,17 @@ def refusal(status: int, message: str, *, retry_after: int | None = None) -> Rep
     """An error as the server's other paths give it."""
     headers = {} if retry_after is None else {"retry-after": str(retry_after)}
     return Reply(status, {"error": {"message": message}}, headers)
+
+
+def json_request(body: bytes) -> dict[str, Any]:
+    """An export request of OTLP as JSON; `Unfit` where the body is none."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise Unfit("no export request of OTLP as JSON") from None
+
+
+Decode = Callable[[bytes], dict[str, Any]]
 
 
 class Door:
@@ -89,13 +103,20 @@ class Door:
         with closing(self._ledger.cursor()) as cursor:
             return key_id_of(cursor, key)
 
-    def take_calls(self, key_id: str, body: bytes) -> Reply:
+    def hash_key(self) -> Reply:
+        """The key with which prompts are hashed, so that hashes of all hosts compare."""
+        key = HashKey.load(self._places.make(self._places.keys))
+        if key is None:
+            return refusal(503, NO_HASH_KEY, retry_after=30)
+        return Reply(200, {"key": key.secret.hex(), "id": key.id}, {"cache-control": "no-store"})
+
+    def take_calls(self, key_id: str, body: bytes, segment: str | None = None) -> Reply:
         """A batch of call lines. The same call twice is one call, by its id and start."""
         with self._slot() as free:
             if free is not None:
                 return free
             try:
-                batch = read_batch(body, key_id, self._clock() // 1000)
+                batch = read_batch(body, key_id, self._clock() // 1000, segment)
             except Refused as error:
                 return refusal(400, f"{error}.")
             if not self._keep(batch.lines):
@@ -103,19 +124,18 @@ class Door:
         said = {"accepted": batch.calls, "ignored": batch.ignored, "rejected": batch.rejected}
         return Reply(422 if batch.rejected and not batch.lines else 200, said)
 
-    def take_traces(self, body: bytes) -> Reply:
-        """An OTLP export request as JSON; spans that call no model are taken and left out."""
+    def take_traces(
+        self, body: bytes, decode: Decode = json_request, key_id: str | None = None
+    ) -> Reply:
+        """An OTLP export request; spans that call no model are taken and left out."""
         with self._slot() as free:
             if free is not None:
                 return free
             try:
-                request = msgspec.json.decode(body, type=dict[str, Any])
-                found = list(read_request_spans(request, 1, self._settings))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                return refusal(400, "The body is no export request of OTLP as JSON.")
+                found = list(read_request_spans(decode(body), 1, self._settings))
             except Unfit as error:
                 return refusal(400, f"The body is {error}.")
-            calls = _live(each for each in found if isinstance(each, Call))
+            calls = _live((each for each in found if isinstance(each, Call)), key_id)
             bad = [each.reason for each in found if isinstance(each, Rejected)]
             if not self._keep(calls):
                 return refusal(503, NOT_KEPT, retry_after=30)
@@ -159,12 +179,12 @@ def spool_waiting(ledger: Ledger, places: Places) -> int:
     return waiting
 
 
-def _live(found: Iterable[Call]) -> list[Call]:
-    """The calls, marked as told by their program just now."""
+def _live(found: Iterable[Call], key_id: str | None) -> list[Call]:
+    """The calls, marked as told by their program just now, with the key it showed."""
     occurrences: Counter[bytes] = Counter()
     calls = [call for call in found if EARLIEST <= call.ts < LATEST]
     for call in calls:
-        call.source, call.origin = "otlp", "live"
+        call.source, call.origin, call.key_id = "otlp", "live", key_id
         identify(call, SOURCE, occurrences)
     return calls
 

@@ -51,6 +51,7 @@ class Hook:
         self._begin()
         self.segments, self.keys = segments, keys
         self.key: HashKey | None = None
+        self.sending: Callable[[], None] | None = None  # sees to it that lines leave this host
 
     def use(self, settings: WireSettings, labels: Labels) -> None:
         """Watch these hosts and label calls so from now on."""
@@ -125,6 +126,10 @@ class Hook:
             self.count("no_hash_key")
         return self.key
 
+    def forget_key(self) -> None:
+        """Load the key again with the next call: there is another one now."""
+        self.key = None
+
     # -- a flight ends ---------------------------------------------------------------------------
 
     def claim(self, flight: Flight | Awaited) -> bool:
@@ -191,6 +196,8 @@ class Hook:
         self.shield(self.renew_key)
         self.shield(self.mark_open)
         self.shield(self.notice)
+        if self.sending and self.segments.path:
+            self.shield(self.sending)
 
     def renew_key(self) -> None:
         """Take a rotated key; a call that is being hashed keeps the one it began with."""

@@ -6,6 +6,7 @@ import atexit
 import logging
 from collections.abc import Iterable, Mapping
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from hf_ledger.ingest.doors.hook import clients
 from hf_ledger.ingest.doors.hook.hook import Hook, restart_after_fork
@@ -13,9 +14,13 @@ from hf_ledger.ingest.doors.hook.hosts import environment as variables
 from hf_ledger.ingest.doors.hook.hosts import named_hosts, settings_of
 from hf_ledger.ingest.doors.hook.labels import Labels, given
 from hf_ledger.ingest.doors.hook.threads import carry_labels, leave_threads_alone
+from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.process import this_process
 from hf_ledger.ingest.spool.segments import Segments
+
+if TYPE_CHECKING:
+    from hf_ledger.ingest.spool.sender import Sender
 
 logger = logging.getLogger("hf_ledger")
 
@@ -29,6 +34,7 @@ LABEL_VARIABLES = {
 }
 TAGS_VARIABLE = "HF_LEDGER_TAGS"
 HOSTS_VARIABLE = "HF_LEDGER_HOSTS"
+SERVER_VARIABLE = "HF_LEDGER_SERVER"
 
 Hosts = str | Iterable[str] | Mapping[str, str]
 
@@ -40,6 +46,7 @@ class Recording:
         self.hook: Hook | None = None
         self.places: Places | None = None
         self.hooked: dict[str, str] = {}  # library → method wrapped
+        self.sender: Sender | None = None
 
     def library(self, library: ModuleType) -> None:
         """Hook a client library that is here now."""
@@ -53,6 +60,21 @@ class Recording:
 
     def names(self) -> list[str]:
         return sorted(self.hooked)
+
+    def send(self, hook: Hook, places: Places) -> None:
+        """Send what is recorded to the server that the environment names, if it names one."""
+        if self.sender:
+            self.sender.finish(0)
+        self.sender = _sender(hook, places) if variables().get(SERVER_VARIABLE) else None
+        hook.sending = self.sender.nudge if self.sender else None
+
+    def finish_sending(self) -> None:
+        if self.hook and self.sender:
+            self.hook.shield(self.sender.finish)
+
+    def restart_sending(self) -> None:
+        if self.sender:
+            self.sender.restart()
 
 
 active = Recording()
@@ -90,6 +112,9 @@ def record(
         active.hook.use(settings, labels)
         if where != active.places:
             active.hook.move(_segments(where, labels), where.keys)
+    assert active.hook is not None
+    if where != active.places:
+        active.send(active.hook, where)
     active.places = where
     if threads:
         carry_labels()
@@ -119,10 +144,26 @@ def _segments(places: Places, labels: Labels) -> Segments:
     return Segments(places.spool, lambda: this_process(labels.app, active.names()))
 
 
+def _sender(hook: Hook, places: Places) -> Sender | None:
+    """None, and a line in the log, where the settings can't be."""
+    from hf_ledger.ingest.spool.posting import target_of
+    from hf_ledger.ingest.spool.sender import Sender
+
+    try:
+        target = target_of(variables())
+    except Usage as error:
+        logger.warning("hf-ledger records, but sends nothing: %s", error)
+        return None
+    return Sender(places, target, hook.shield, hook.forget_key) if target else None
+
+
 def _start(hook: Hook) -> None:
     active.hook = hook
     clients.hook_now_or_later(active.library)
     restart_after_fork(hook.restart)
+    restart_after_fork(active.restart_sending)
+    # The last to be registered runs first: what `finish` writes can still be sent.
+    atexit.register(active.finish_sending)
     atexit.register(hook.finish)
 
 
@@ -134,5 +175,7 @@ def stop() -> None:
     clients.unhook_all()
     leave_threads_alone()
     atexit.unregister(hook.finish)
+    atexit.unregister(active.finish_sending)
     hook.stop()
-    active.hook, active.places, active.hooked = None, None, {}
+    active.finish_sending()
+    active.hook, active.places, active.hooked, active.sender = None, None, {}, None

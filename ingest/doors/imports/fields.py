@@ -6,6 +6,7 @@ None, an empty text and an absent field all mean unknown. Reasons never quote a 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
@@ -19,6 +20,8 @@ CENT_BILLIONTHS = Decimal("0.000000001")
 #: Above it even a time in nanoseconds is none, and "1e999999" takes minutes as a whole number.
 LARGEST_EXPONENT = 30
 LARGEST_AMOUNT = Decimal(999_999_999)
+
+_DIGITS = re.compile(r"(\.[0-9]{6})[0-9]+", re.ASCII)
 
 #: Of one unit of time in microseconds.
 UNITS: dict[str, Decimal] = {
@@ -36,6 +39,11 @@ class Unfit(ValueError):  # noqa: N818 - says what the record is
 def absent(value: Any) -> bool:
     """Whether a field says nothing."""
     return value is None or value == ""
+
+
+def first(row: Mapping[str, Any], *names: str) -> Any:
+    """The first of these fields that says something."""
+    return next((row[name] for name in names if not absent(row.get(name))), None)
 
 
 def text(value: Any, *, longest: int = LONGEST_TEXT) -> str | None:
@@ -109,12 +117,26 @@ def moment(value: Any, name: str, *, unit: str = "s", zone: tzinfo = UTC) -> int
         return micros(value if value.tzinfo else value.replace(tzinfo=zone))
     if isinstance(value, str) and not _numeric(value):
         try:
-            when = datetime.fromisoformat(value.strip())
+            when = datetime.fromisoformat(_iso(value.strip()))
         except ValueError:
             raise Unfit(f"{name} is not a time of ISO 8601") from None
         return micros(when if when.tzinfo else when.replace(tzinfo=zone))
     found = number(value, name)
     return None if found is None else int(found * UNITS[unit])
+
+
+def _iso(stated: str) -> str:
+    """As ISO 8601 has it: databases write " UTC" for Z, and more digits than are kept."""
+    if stated.upper().endswith(" UTC"):
+        stated = stated[:-4].removesuffix(" +0000") + "+00:00"
+    return _DIGITS.sub(r"\1", stated)
+
+
+def millisecond(value: Any, name: str) -> int | None:
+    """A moment to the millisecond: one form of an export keeps more digits than another, and the
+    same call is known by its id and start."""
+    found = moment(value, name)
+    return None if found is None else found - found % 1000
 
 
 def micros(when: datetime) -> int:

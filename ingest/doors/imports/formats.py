@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from hf_ledger.ingest.doors.imports import helicone, langfuse, litellm, openrouter, otlp
+from hf_ledger.ingest.doors.imports.protobuf import otlp_records
+from hf_ledger.ingest.doors.imports.recordings import Rejected
+from hf_ledger.ingest.doors.imports.records import Record, read_records
 from hf_ledger.ingest.doors.imports.rows import Reader
 from hf_ledger.ingest.wire.exchange import WireSettings
 
@@ -17,6 +21,7 @@ class Format:
     source: str
     known_by: str
     reader: Callable[[WireSettings], Reader]
+    records: Callable[[Path], Iterator[Record | Rejected]] = read_records
 
 
 FORMATS: dict[str, Format] = {
@@ -42,7 +47,8 @@ FORMATS: dict[str, Format] = {
     ),
     "otlp": Format(
         otlp.SOURCE,
-        "OTLP export requests are JSON with resourceSpans",
+        "OTLP export requests are JSON with resourceSpans, or protobuf",
         otlp.reader,
+        otlp_records,
     ),
 }

@@ -1,8 +1,9 @@
-"""Helicone's requests, as its request-query endpoint answers."""
+"""Helicone's requests, as its request-query endpoints answer, or as its own SQL does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from hf_ledger.ingest.call import Call
@@ -14,10 +15,12 @@ from hf_ledger.ingest.doors.imports.fields import (
     estimate,
     flag,
     mapping,
+    millisecond,
     moment,
     number,
     text,
 )
+from hf_ledger.ingest.doors.imports.naming import Names
 from hf_ledger.ingest.doors.imports.providers import host_of, provider_name, set_host
 from hf_ledger.ingest.doors.imports.records import Record
 from hf_ledger.ingest.doors.imports.rows import (
@@ -47,6 +50,24 @@ TASKS = (
     ("/audio/speech", "text-to-speech"),
 )
 
+#: As the endpoints name them; the table behind them has other names for some.
+NAMES = Names(
+    """
+    request_id request_created_at response_created_at response_status request_path request_user_id
+    helicone_user properties request_properties request_model response_model model_override model
+    provider target_url delay_ms time_to_first_token total_tokens prompt_tokens completion_tokens
+    prompt_cache_read_tokens prompt_cache_write_tokens cache_enabled cache_reference_id costUSD
+    """,
+    {
+        "status": "response_status",
+        "latency": "delay_ms",
+        "user_id": "request_user_id",
+        "cost": "costUSD",
+    },
+)
+#: The table keeps whole billionths of a dollar.
+BILLIONTHS = Decimal(1_000_000_000)
+
 Fields = Mapping[str, Any]
 
 
@@ -54,9 +75,19 @@ def reader(settings: WireSettings) -> Reader:
     """Reads one row of `HeliconeRequest`."""
 
     def read(record: Record) -> Iterable[Call | NoCall]:
-        yield read_request_row(record.fields, settings)
+        yield read_request_row(named(record.fields), settings)
 
     return read
+
+
+def named(fields: Fields) -> dict[str, Any]:
+    """A row of either source as the endpoints have it, its cost in dollars."""
+    row = NAMES.of(fields)
+    if "response_status" not in fields and "costUSD" not in fields:
+        cost = number(row.get("costUSD"), "cost")
+        if cost is not None and cost == cost.to_integral_value():
+            row["costUSD"] = cost / BILLIONTHS
+    return row
 
 
 def read_request_row(row: Fields, settings: WireSettings) -> Call | NoCall:
@@ -68,7 +99,7 @@ def read_request_row(row: Fields, settings: WireSettings) -> Call | NoCall:
         return NoCall(CACHE_HIT)
     if status == PENDING:
         return NoCall(UNDER_WAY)
-    started = moment(row["request_created_at"], "request_created_at")
+    started = millisecond(row["request_created_at"], "request_created_at")
     call = imported_call(started, text(row["request_id"]))
     _set_route(call, row, settings)
     _set_usage(call, row)
@@ -87,7 +118,8 @@ def _set_route(call: Call, row: Fields, settings: WireSettings) -> None:
     call.provider_model = text(row.get("response_model")) or call.requested_model
     call.provider = provider_name(text(row.get("provider")))
     set_host(call, host_of(text(row.get("target_url"))), settings)
-    path = text(row.get("request_path")) or ""
+    address = text(row.get("request_path")) or text(row.get("target_url")) or ""
+    path = address.partition("?")[0].rstrip("/")
     call.task = next((task for ending, task in TASKS if path.endswith(ending)), None)
 
 

@@ -1,4 +1,4 @@
-"""Langfuse observations: pages of its public API, JSON lines of its exports."""
+"""Langfuse observations: pages of its public API, exports of its pages and to buckets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from hf_ledger.ingest.doors.imports.fields import (
     count,
     duration_ms,
     estimate,
+    first,
     mapping,
+    millisecond,
     moment,
     text,
 )
+from hf_ledger.ingest.doors.imports.naming import Names
 from hf_ledger.ingest.doors.imports.providers import provider_name
 from hf_ledger.ingest.doors.imports.records import Record
 from hf_ledger.ingest.doors.imports.rows import (
@@ -46,22 +49,39 @@ REASONING_WITHIN = (
 INPUT_BESIDE = ("input_audio", "input_audio_tokens", "input_image", "input_image_tokens")
 OUTPUT_BESIDE = ("output_audio", "output_audio_tokens")
 
+#: As the API names them; exports to buckets write `start_time`, databases what they like.
+NAMES = Names(
+    """
+    id traceId type name startTime endTime completionStartTime model providedModelName metadata
+    level statusMessage environment userId sessionId usageDetails usage promptTokens
+    completionTokens costDetails calculatedTotalCost totalCost
+    """,
+    {"input_usage": "promptTokens", "output_usage": "completionTokens"},
+)
+
 Fields = Mapping[str, Any]
 
 
 def read(record: Record) -> Iterable[Call | NoCall]:
     """One observation; only generations and embeddings call a model."""
-    row = record.fields
-    kind = text(row.get("type"))
-    if kind is None or "startTime" not in row:
+    row = NAMES.of(record.fields)
+    kind = (text(row.get("type")) or _kind(row)).upper()
+    if not kind or "startTime" not in row:
         raise Unfit("no observation of Langfuse: they have type and startTime")
+    if "startTime" in record.fields:  # elsewhere it is stated in milliseconds
+        row["latency"] = record.fields.get("latency")
     if kind not in CALLS:
         return (NoCall(OTHER),)
     return (read_generation(row, kind),)
 
 
+def _kind(row: Fields) -> str:
+    """The page of generations exported them without their type."""
+    return "GENERATION" if "traceId" in row and first(row, "model", "providedModelName") else ""
+
+
 def read_generation(row: Fields, kind: str) -> Call:
-    call = imported_call(moment(row["startTime"], "startTime"), text(row.get("id")))
+    call = imported_call(millisecond(row["startTime"], "startTime"), text(row.get("id")))
     call.task = "feature-extraction" if kind == "EMBEDDING" else "chat-completion"
     call.operation = text(row.get("name"))
     call.session_id = text(row.get("sessionId")) or text(row.get("traceId"))
@@ -95,13 +115,22 @@ def set_usage(call: Call, row: Fields) -> None:
     details = mapping(row.get("usageDetails"))
     if not any(name in details for name in ("input", "output")):
         usage = mapping(row.get("usage"))
-        set_tokens(call, count(usage.get("input"), "input"), count(usage.get("output"), "output"))
+        given = count(first(usage, "input", "promptTokens"), "input")
+        made = count(first(usage, "output", "completionTokens"), "output")
+        set_tokens(call, *((given, made) if usage else _flat_usage(row)))
         return
     usage_of = _Usage(details)
     call.reasoning_tokens = usage_of.reasoning
     set_tokens(
         call, usage_of.input, usage_of.output, read=usage_of.cache_read, write=usage_of.cache_write
     )
+
+
+def _flat_usage(row: Fields) -> tuple[int | None, int | None]:
+    """Counts in columns of their own, which hold zero where nothing is known."""
+    given = count(row.get("promptTokens"), "promptTokens")
+    made = count(row.get("completionTokens"), "completionTokens")
+    return given or None, made or None
 
 
 class _Usage:
@@ -143,12 +172,12 @@ class _Usage:
 
 
 def _set_times(call: Call, row: Fields) -> None:
-    first = moment(row.get("completionStartTime"), "completionStartTime")
+    began = moment(row.get("completionStartTime"), "completionStartTime")
     measured = between_ms(call.ts, moment(row.get("endTime"), "endTime"))
     stated = duration_ms(row.get("latency"), "latency", unit="s")
     call.latency_ms = stated if measured is None else measured
-    call.ttft_ms = between_ms(call.ts, first)
-    call.stream = first is not None
+    call.ttft_ms = between_ms(call.ts, began)
+    call.stream = began is not None
 
 
 def _estimate(row: Fields) -> str | None:

@@ -1,6 +1,7 @@
-"""OpenTelemetry traces with GenAI conventions: export requests as JSON, from a file or posted.
+"""OpenTelemetry traces with GenAI conventions: export requests, from a file or posted.
 
-Content that conventions put into attributes and events is never read.
+Content that conventions put into attributes and events is never read. What each attribute is called
+by whom stands in `conventions.py`.
 """
 
 from __future__ import annotations
@@ -9,17 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hf_ledger.ingest.call import Call, ErrorKind
+from hf_ledger.ingest.doors.imports import conventions
 from hf_ledger.ingest.doors.imports.fields import (
     Unfit,
     between_ms,
     count,
     duration_ms,
     estimate,
+    first,
     flag,
     moment,
     text,
 )
-from hf_ledger.ingest.doors.imports.providers import provider_name, set_host, task_name
+from hf_ledger.ingest.doors.imports.providers import (
+    host_of,
+    provider_name,
+    set_host,
+    set_routed_model,
+)
 from hf_ledger.ingest.doors.imports.recordings import Rejected
 from hf_ledger.ingest.doors.imports.records import Record
 from hf_ledger.ingest.doors.imports.rows import (
@@ -29,6 +37,7 @@ from hf_ledger.ingest.doors.imports.rows import (
     imported_call,
     set_failed,
     set_tokens,
+    with_cached,
 )
 from hf_ledger.ingest.wire.exchange import WireSettings
 
@@ -93,7 +102,7 @@ def _outer(spans: list[tuple[Fields, Attributes]]) -> set[str]:
     return {
         str(span.get("parentSpanId"))
         for span, _ in spans
-        if span.get("parentSpanId") and _operation(attributes(span.get("attributes")))
+        if span.get("parentSpanId") and conventions.task_of(attributes(span.get("attributes")))
     }
 
 
@@ -101,7 +110,7 @@ def _read_span(
     span: Fields, resource: Attributes, outer: set[str], settings: WireSettings
 ) -> Call | NoCall:
     said = attributes(span.get("attributes"))
-    task = _operation(said)
+    task = conventions.task_of(said)
     if task is None:
         return NoCall(OTHER)
     if text(span.get("spanId")) in outer:
@@ -116,14 +125,6 @@ def _read_span(
     return call
 
 
-def _operation(said: Attributes) -> str | None:
-    """The task of a span that calls a model; agents, tools and retrievals have none."""
-    named = text(said.get("gen_ai.operation.name"))
-    if named is None and "gen_ai.request.model" in said:
-        named = text(said.get("llm.request.type")) or "chat"
-    return task_name(named)
-
-
 def _span_id(span: Fields) -> str:
     trace, own = text(span.get("traceId")), text(span.get("spanId"))
     if not trace or not own:
@@ -136,67 +137,90 @@ def _time(span: Fields, name: str) -> int | None:
 
 
 def _set_route(call: Call, said: Attributes, settings: WireSettings) -> None:
-    asked, answered = said.get("gen_ai.request.model"), said.get("gen_ai.response.model")
-    call.requested_model = text(asked) or text(answered)
-    call.provider_model = text(answered) or text(asked)
-    named = text(said.get("gen_ai.provider.name")) or text(said.get("gen_ai.system"))
-    call.provider = provider_name(named)
-    set_host(call, text(said.get("server.address")), settings)
+    asked = text(first(said, *conventions.REQUESTED_MODEL))
+    answered = text(first(said, *conventions.RESPONSE_MODEL))
+    call.requested_model = asked or answered
+    call.provider_model = answered or asked
+    call.provider = _provider(text(first(said, *conventions.PROVIDER)))
+    _set_address(call, said, settings)
+    if call.host_kind == "router":
+        set_routed_model(call, call.requested_model)
+
+
+def _provider(named: str | None) -> str | None:
+    suffix = next((each for each in conventions.API_SUFFIXES if (named or "").endswith(each)), "")
+    return provider_name(named.removesuffix(suffix) if named else None)
+
+
+def _set_address(call: Call, said: Attributes, settings: WireSettings) -> None:
+    """A server of one's own may be known by its port alone."""
+    host, port = host_of(text(first(said, *conventions.ADDRESS))), text(said.get("server.port"))
+    if host and port and ":" not in host:
+        set_host(call, f"{host}:{port}", settings)
+    else:
+        set_host(call, host, settings)
 
 
 def _set_usage(call: Call, said: Attributes) -> None:
-    """Input counts include what the cache gave or took."""
-    given = _either(said, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
-    made = _either(said, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-    set_tokens(
-        call,
-        given,
-        made,
-        read=_either(
-            said, "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"
-        ),
-        write=_either(
-            said,
-            "gen_ai.usage.cache_creation.input_tokens",
-            "gen_ai.usage.cache_creation_input_tokens",
-        ),
-    )
-    call.reasoning_tokens = _either(
-        said, "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens"
-    )
+    """Input counts include what the cache gave or took, unless the span's own total shows else."""
+    given = _count(said, conventions.INPUT_TOKENS)
+    made = _count(said, conventions.OUTPUT_TOKENS)
+    read = _count(said, conventions.CACHE_READ)
+    write = _count(said, conventions.CACHE_WRITE)
+    total = _count(said, conventions.TOTAL_TOKENS)
+    whole = with_cached(given, made, (read or 0) + (write or 0), total)
+    set_tokens(call, whole, made, read=read, write=write)
+    call.reasoning_tokens = _count(said, conventions.REASONING)
 
 
-def _either(said: Attributes, *names: str) -> int | None:
+def _count(said: Attributes, names: tuple[str, ...]) -> int | None:
     return next((count(said[name], name) for name in names if name in said), None)
 
 
 def _set_times(call: Call, said: Attributes, end: int | None) -> None:
-    first = said.get("gen_ai.response.time_to_first_chunk")
-    first = said.get("gen_ai.server.time_to_first_token") if first is None else first
+    """A first chunk after the end is one in another unit, and not known."""
+    began = first(said, *conventions.FIRST_CHUNK_SECONDS)
     call.latency_ms = between_ms(call.ts, end)
-    call.ttft_ms = duration_ms(first, "gen_ai.response.time_to_first_chunk", unit="s")
-    call.stream = flag(said.get("gen_ai.request.stream")) or call.ttft_ms is not None
+    ttft = duration_ms(began, "gen_ai.response.time_to_first_chunk", unit="s")
+    if ttft is None:
+        ttft = duration_ms(first(said, *conventions.FIRST_CHUNK_MS), "ai.response.msToFirstChunk")
+    possible = ttft is not None and (call.latency_ms is None or ttft <= call.latency_ms)
+    call.ttft_ms = ttft if possible else None
+    streamed = str(said.get("ai.operationId")).endswith("doStream")
+    call.stream = flag(first(said, *conventions.STREAM)) or ttft is not None or streamed
 
 
 def _set_labels(call: Call, span: Fields, said: Attributes, resource: Attributes) -> None:
     environment = resource.get("deployment.environment.name")
     call.app = text(resource.get("service.name"))
     call.environment = text(environment or resource.get("deployment.environment"))
-    call.session_id = text(said.get("gen_ai.conversation.id")) or text(said.get("session.id"))
-    call.user_id = text(said.get("enduser.id")) or text(said.get("user.id"))
+    call.session_id = text(first(said, *conventions.SESSION))
+    call.user_id = text(first(said, *conventions.USER))
     call.operation_id = text(span.get("traceId"))
-    call.provider_request_id = text(said.get("gen_ai.response.id"))
+    call.provider_request_id = text(first(said, *conventions.RESPONSE_ID))
     call.team = text(said.get("team") or resource.get("team"))
 
 
 def _set_outcome(call: Call, span: Fields, said: Attributes) -> None:
-    error = text(said.get("error.type"))
-    code = text(said.get("http.response.status_code"))
-    if error or _object(span.get("status")).get("code") in (FAILED, "STATUS_CODE_ERROR"):
+    error = text(said.get("error.type")) or _raised(span)
+    code = text(first(said, *conventions.STATUS))
+    if text(said.get("error.type")) or _object(span.get("status")).get("code") in (
+        FAILED,
+        "STATUS_CODE_ERROR",
+    ):
         set_failed(call, http_status(error) or http_status(code), ERRORS.get(error or ""))
         return
     call.status = http_status(code)
-    call.stated_cost = estimate(said.get("gen_ai.usage.cost"), "gen_ai.usage.cost")
+    call.stated_cost = estimate(first(said, *conventions.COST), "gen_ai.usage.cost")
+
+
+def _raised(span: Fields) -> str | None:
+    """The class of an exception that the span recorded; never its message."""
+    for event in _objects(span.get("events")):
+        if event.get("name") == "exception":
+            kind = text(attributes(event.get("attributes")).get("exception.type"))
+            return kind.rpartition(".")[2] if kind else None
+    return None
 
 
 def attributes(listed: Any) -> Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from hf_ledger.ingest.call import Call, HostKind
+from hf_ledger.ingest.call import Call, HostKind, Routing
 from hf_ledger.ingest.wire.exchange import WireSettings
 from hf_ledger.ingest.wire.hosts import known_host, provider_of_host, without_port
 
@@ -85,6 +85,24 @@ def set_host(call: Call, host: str | None, settings: WireSettings) -> None:
     if kind == "provider" and call.provider is None:
         call.provider = provider_of_host(host)
 
+
+def set_routed_model(call: Call, named: str | None) -> None:
+    """`org/model:suffix` of a call by the router: the suffix is a policy, or who shall serve it."""
+    model, _, suffix = (named or "").partition(":")
+    call.requested_model = model or None
+    if suffix in _POLICIES:
+        call.routing = _POLICIES[suffix]
+    elif suffix:
+        call.routing = "explicit"
+        call.provider = call.provider or provider_name(suffix)
+
+
+_POLICIES: dict[str, Routing] = {
+    "auto": "auto",
+    "fastest": "fastest",
+    "cheapest": "cheapest",
+    "preferred": "preferred",
+}
 
 _KINDS: dict[str, HostKind] = {
     "router": "router",
