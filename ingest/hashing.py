@@ -20,8 +20,8 @@ MOST_BLOCKS = 512
 
 _IPAD = bytes(byte ^ 0x36 for byte in range(256))
 _OPAD = bytes(byte ^ 0x5C for byte in range(256))
-_KEY_BYTES = 32
-_KEY_FILE = "fingerprint.key"
+KEY_BYTES = 32
+KEY_FILE = "fingerprint.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class HashKey:
     @classmethod
     def load(cls, folder: Path) -> HashKey | None:
         """The folder's key, made on first use; None where it can't be read or made."""
-        path = folder / _KEY_FILE
+        path = folder / KEY_FILE
         try:
             secret = path.read_bytes() if path.exists() else _make_key(path)
         except OSError:
             return None
-        return cls(secret) if len(secret) == _KEY_BYTES else None
+        return cls(secret) if len(secret) == KEY_BYTES else None
 
     def bytes_hash(self, body: bytes) -> str:
         """Of a body that is no JSON."""
@@ -80,11 +80,11 @@ def _closed(inner: Any, outer: Any) -> str:
 def _make_key(path: Path) -> bytes:
     """Write a new key whole before it gets its name: of two makers at once, one key stays."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{_KEY_FILE}.{os.getpid()}-{os.urandom(4).hex()}")
+    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}-{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(_KEY_BYTES))
+            file.write(os.urandom(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):

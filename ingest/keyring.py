@@ -15,9 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from hf_ledger.ingest.fingerprint import HashKey
+from hf_ledger.ingest.hashing import KEY_FILE, HashKey
 
-CURRENT = "fingerprint.key"
 PERIODS = "fingerprint.periods.json"
 LOCK = "fingerprint.lock"
 
@@ -38,7 +37,7 @@ def old_key(folder: Path, key_id: str) -> Path:
 def renewed(folder: Path, key: HashKey) -> HashKey:
     """The key in force: this one, unless the file holds another. Never makes one, never raises."""
     try:
-        secret = (folder / CURRENT).read_bytes()
+        secret = (folder / KEY_FILE).read_bytes()
     except OSError:
         return key
     return key if secret == key.secret or len(secret) != len(key.secret) else HashKey(secret)
@@ -57,14 +56,14 @@ def rotate(folder: Path, now: datetime | None = None) -> HashKey | None:
         if key is None:
             return None
         _end(folder, key, moment)
-        (folder / CURRENT).unlink()
+        (folder / KEY_FILE).unlink()
         return HashKey.load(folder)
 
 
 def periods(folder: Path) -> list[Period]:
     """Every key's period, oldest first; empty before the first key."""
     ended = _ended(folder)
-    current = folder / CURRENT
+    current = folder / KEY_FILE
     key = HashKey.load(folder) if current.exists() else None
     if key is None:
         return ended
@@ -76,7 +75,7 @@ def periods(folder: Path) -> list[Period]:
 
 def key_of(folder: Path, key_id: str) -> HashKey | None:
     """The key with this id, in force or old; None where it is not here."""
-    for path in (folder / CURRENT, old_key(folder, key_id)):
+    for path in (folder / KEY_FILE, old_key(folder, key_id)):
         with contextlib.suppress(OSError):
             key = HashKey(path.read_bytes())
             if key.id == key_id:
@@ -87,7 +86,7 @@ def key_of(folder: Path, key_id: str) -> HashKey | None:
 def _end(folder: Path, key: HashKey, moment: datetime) -> None:
     """Keep the key under its own name, then say when its period ended."""
     with contextlib.suppress(FileExistsError):
-        os.link(folder / CURRENT, old_key(folder, key.id))
+        os.link(folder / KEY_FILE, old_key(folder, key.id))
     *past, current = periods(folder)
     current.until = moment
     draft = folder / f"{PERIODS}.{os.getpid()}"

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from hf_ledger.ingest.call import Call, OpenCall, Recorder
-from hf_ledger.ingest.fingerprint import _KEY_BYTES, _KEY_FILE, HashKey
+from hf_ledger.ingest.hashing import KEY_BYTES, KEY_FILE, HashKey
 from hf_ledger.ingest.spool.lines import Damaged, decode, encode
 from hf_ledger.ingest.spool.outbox import Outbox, State, is_waiting, whole_lines
 from hf_ledger.ingest.spool.posting import Answer, Target, fetch_hash_key, post_lines
@@ -253,7 +253,7 @@ def adopt_hash_key(outbox: Outbox, target: Target) -> bool:
     except ValueError:
         return False
     known = HashKey.load(outbox.places.keys) if outbox.places.keys.exists() else None
-    if len(secret) != _KEY_BYTES or (known is not None and known.secret == secret):
+    if len(secret) != KEY_BYTES or (known is not None and known.secret == secret):
         return False
     _replace_key(outbox, secret)
     return True
@@ -267,7 +267,7 @@ def _replace_key(outbox: Outbox, secret: bytes) -> None:
         file.write(secret)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(folder / _KEY_FILE)
+    draft.replace(folder / KEY_FILE)
 
 
 __all__ = ["Outbox", "Sent", "State", "adopt_hash_key", "pause_after", "send"]
