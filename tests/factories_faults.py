@@ -58,7 +58,7 @@ def small_disk(folder: Path, mebibytes: int) -> Iterator[Disk]:
 
 
 def program(code: str, places: Places, *arguments: str, **environment: str) -> list[str]:
-    """Run a program of its own over these places; the command and its environment."""
+    """What a program of its own over these places printed, word by word."""
     return ran(code, places, *arguments, **environment).stdout.split()
 
 

@@ -144,8 +144,7 @@ def test_a_killed_child_takes_nothing_of_its_parents_with_it(
 ) -> None:
     recorded_program(
         """
-        import shutil
-import signal
+        import signal
         call("parent")
         child = os.fork()
         if child == 0:
@@ -164,7 +163,7 @@ import signal
 # -- cancellation ----------------------------------------------------------------------------------
 
 CANCELLING = """
-async def ask(name, model, stream=False, read=True):
+async def ask(name, model, stream=False):
     body = {"model": model, "stream": stream, "messages": []}
     with operation(name):
         async with httpx2.AsyncClient(timeout=60) as client:

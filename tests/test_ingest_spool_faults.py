@@ -174,9 +174,6 @@ def test_the_owners_loop_outlives_a_full_disk(disk: Disk) -> None:
 
 COUNT = 5
 
-#: Where in the third of five lines a byte is flipped, counted from the line's start or its newline.
-BODY, CHECKSUM, ENDING = "body", "checksum", "ending"
-
 
 def five_lines(places: Places) -> tuple[Path, list[bytes]]:
     places.spool.mkdir(parents=True, exist_ok=True)
