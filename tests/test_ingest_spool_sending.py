@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen
+from hf_ledger.ingest.doors.api import door
 from hf_ledger.ingest.doors.api.keys import revoke_key
 from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.places import Places
@@ -231,6 +232,26 @@ def test_the_time_that_the_server_names_is_waited(tmp_path: Path) -> None:
         assert send(outbox, Target(busy.url, "k")) is None
         assert len(busy.seen) == 1
         assert send(outbox, Target(busy.url, "k"), eager=True) is not None
+
+
+def test_a_ledger_that_is_behind_is_waited_for_and_loses_nothing(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "LOOK_EVERY_SECONDS", 0.0)
+    outbox = host(tmp_path)
+    for start in (1, 601, 1201):
+        abandoned(outbox, *many(600, start))
+    refused = 0
+    with api(places, most_waiting=100_000) as server:
+        while outbox.waiting():
+            sent = send(outbox, target(server), eager=True)
+            assert sent is not None
+            if sent.stopped is not None:
+                refused += 1
+                assert (sent.stopped.status, sent.stopped.retry_after) == (429, 5.0)
+                server.rows("call_id")
+        assert refused > 0
+        assert len(server.rows("call_id")) == 1800
 
 
 @given(st.integers(1, 10**6), st.sampled_from([None, 401, 429, 500, 503]))
