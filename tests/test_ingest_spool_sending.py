@@ -141,6 +141,7 @@ def test_a_torn_tail_is_kept_a_week(server: Api, tmp_path: Path) -> None:
         file.write(b'{"kind":"call","torn')
     send(outbox, target(server))
     assert path.exists()
+    assert outbox.waiting() == 0, "there is nothing to send in it"
     old = time.time() - sending.FORGET_SECONDS - 1
     os.utime(path, (old, old))
     send(outbox, target(server))
@@ -159,6 +160,20 @@ def test_calls_under_way_when_their_process_died_are_lost(server: Api, tmp_path:
         posted(1).call_id.replace("-", ""),
         server.key_id,
     )
+
+
+def test_a_living_process_keeps_no_segment_for_calls_that_ended(
+    server: Api, tmp_path: Path
+) -> None:
+    outbox = host(tmp_path)
+    path = keep(outbox, OpenCall(call=posted(1)), posted(1), OpenCall(call=posted(2)))
+    later = keep(outbox, posted(2))
+    old = time.time() - sending.LEFT_SECONDS - 1
+    os.utime(path, (old, old))
+    send(outbox, target(server))
+    assert not path.exists()
+    assert later.exists()
+    assert [row["outcome"] for row in server.rows()] == ["ok", "ok"]
 
 
 def test_a_call_under_way_in_a_living_process_is_not_lost(server: Api, tmp_path: Path) -> None:
