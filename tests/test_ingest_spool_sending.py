@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen
+from hf_ledger.ingest.doors.api import door
 from hf_ledger.ingest.doors.api.keys import revoke_key
 from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.places import Places
@@ -140,6 +141,7 @@ def test_a_torn_tail_is_kept_a_week(server: Api, tmp_path: Path) -> None:
         file.write(b'{"kind":"call","torn')
     send(outbox, target(server))
     assert path.exists()
+    assert outbox.waiting() == 0, "there is nothing to send in it"
     old = time.time() - sending.FORGET_SECONDS - 1
     os.utime(path, (old, old))
     send(outbox, target(server))
@@ -158,6 +160,20 @@ def test_calls_under_way_when_their_process_died_are_lost(server: Api, tmp_path:
         posted(1).call_id.replace("-", ""),
         server.key_id,
     )
+
+
+def test_a_living_process_keeps_no_segment_for_calls_that_ended(
+    server: Api, tmp_path: Path
+) -> None:
+    outbox = host(tmp_path)
+    path = keep(outbox, OpenCall(call=posted(1)), posted(1), OpenCall(call=posted(2)))
+    later = keep(outbox, posted(2))
+    old = time.time() - sending.LEFT_SECONDS - 1
+    os.utime(path, (old, old))
+    send(outbox, target(server))
+    assert not path.exists()
+    assert later.exists()
+    assert [row["outcome"] for row in server.rows()] == ["ok", "ok"]
 
 
 def test_a_call_under_way_in_a_living_process_is_not_lost(server: Api, tmp_path: Path) -> None:
@@ -231,6 +247,26 @@ def test_the_time_that_the_server_names_is_waited(tmp_path: Path) -> None:
         assert send(outbox, Target(busy.url, "k")) is None
         assert len(busy.seen) == 1
         assert send(outbox, Target(busy.url, "k"), eager=True) is not None
+
+
+def test_a_ledger_that_is_behind_is_waited_for_and_loses_nothing(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "LOOK_EVERY_SECONDS", 0.0)
+    outbox = host(tmp_path)
+    for start in (1, 601, 1201):
+        abandoned(outbox, *many(600, start))
+    refused = 0
+    with api(places, most_waiting=100_000) as server:
+        while outbox.waiting():
+            sent = send(outbox, target(server), eager=True)
+            assert sent is not None
+            if sent.stopped is not None:
+                refused += 1
+                assert (sent.stopped.status, sent.stopped.retry_after) == (429, 5.0)
+                server.rows("call_id")
+        assert refused > 0
+        assert len(server.rows("call_id")) == 1800
 
 
 @given(st.integers(1, 10**6), st.sampled_from([None, 401, 429, 500, 503]))

@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="try for so long where the server is busy (default 60)",
+        help="try for so long where the server is busy or away (default 60)",
     )
     return made
 
@@ -61,12 +61,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def send_all(outbox: Outbox, target: Target, until: float) -> tuple[int, Sent | None]:
-    """Rounds until one goes through, the server says no, or the time is over."""
+    """Rounds until one goes through, the server refuses, or the time is over."""
     lines = 0
     while True:
         sent = send(outbox, target, eager=True)
         lines += sent.lines if sent else 0
-        if sent and (sent.stopped is None or sent.stopped.status not in TRY_AGAIN):
+        if sent and (sent.stopped is None or sent.stopped.status not in (None, *TRY_AGAIN)):
             return lines, sent
         pause = (sent and sent.stopped and sent.stopped.retry_after) or 0.5
         if time.monotonic() + pause > until:

@@ -79,9 +79,18 @@ class Outbox:
         return dict(sorted(sizes.items(), key=lambda item: (len(item[0].split("-")[0]), item[0])))
 
     def waiting(self, state: State | None = None) -> int:
-        """Bytes that no server has acknowledged yet."""
+        """Bytes that no server has acknowledged yet; a line that was never finished is none."""
         taken = (state or self.load()).taken
-        return sum(max(size - taken.get(name, 0), 0) for name, size in self.segments().items())
+        return sum(
+            size - taken.get(name, 0)
+            for name, size in self.segments().items()
+            if size > taken.get(name, 0) and self._has_lines(name, taken.get(name, 0))
+        )
+
+    def _has_lines(self, name: str, offset: int) -> bool:
+        with suppress(FileNotFoundError):
+            return bool(whole_lines(self.places.spool / name, offset))
+        return False
 
     def keep_refused(self, lines: list[bytes]) -> None:
         self.places.make(self.folder)

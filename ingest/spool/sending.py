@@ -131,12 +131,10 @@ class Round:
         """Remove a segment that is over and acknowledged, its open calls told as lost first."""
         age = time.time() - path.stat().st_mtime
         torn = path.stat().st_size > self._state.taken.get(path.name, 0)
-        marks = dict(open_marks(path))
-        if marks and is_process_gone(path):
-            lost = [each for call_id, each in marks.items() if call_id not in ended(path)]
-            if lost:
-                self._send(path.name, b"".join(map(encode, lost)))
-        elif marks and age < FORGET_SECONDS:
+        lost = under_way(path)
+        if lost and is_process_gone(path):
+            self._send(path.name, b"".join(map(encode, lost)))
+        elif lost and age < FORGET_SECONDS:
             return
         if not torn or age > FORGET_SECONDS:
             path.unlink(missing_ok=True)
@@ -196,6 +194,13 @@ def writer_of(path: Path) -> Recorder | None:
     except (OSError, Damaged):
         return None
     return first if isinstance(first, Recorder) else None
+
+
+def under_way(path: Path) -> list[Call]:
+    """Calls with a start mark in this segment and no end in any, as they would be if lost."""
+    marks = dict(open_marks(path))
+    over = ended(path) if marks else set()
+    return [call for call_id, call in marks.items() if call_id not in over]
 
 
 def open_marks(path: Path) -> Iterator[tuple[str, Call]]:
