@@ -29,7 +29,7 @@ MEASURES = f"""
     count(case when tokens_source = 'estimated' then 1 end) as estimated_calls,
     count(case when cost_basis in ('provider_list_price', 'collected_price') then 1 end)
         as further_price_calls,
-    count(case when cost_basis = 'list_price_tokens' and price_id not like '% + %'
+    count(case when cost_basis = 'list_price_tokens' and coalesce(price_id, '') not like '% + %'
         and coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) > 0 then 1 end)
         as cache_at_input_price_calls,
     min(ts) as first_ts,

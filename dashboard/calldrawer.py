@@ -140,13 +140,13 @@ def priced(call: Row) -> list[str]:
     return [*lines, *sources(prices)]
 
 
-def named(rows: Sequence[Row], price_id: str) -> list[Row]:
+def named(rows: Sequence[Row], price_id: str | None) -> list[Row]:
     """The rows that a price id names; one that completes another adds only kinds it lacks.
 
     Cached tokens without a price of their own stand at that of other input.
     """
     found: dict[str, Row] = {}
-    for part in price_id.split(" + "):
+    for part in (price_id or "").split(" + "):
         for row in rows:
             if row["price_id"] == part:
                 found.setdefault(row["kind"], row)

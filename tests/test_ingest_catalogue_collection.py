@@ -46,7 +46,7 @@ from hf_ledger.ingest.catalogue.collection import (
 )
 from hf_ledger.ingest.catalogue.lists import Route
 from hf_ledger.ingest.catalogue.load import load_reference
-from hf_ledger.ingest.catalogue.refreshing import keep_routes
+from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.ledger.ledger import Ledger
 
 KNOWN = moment("2026-11-09")

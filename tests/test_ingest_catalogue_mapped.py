@@ -15,7 +15,7 @@ from factories_calls import NOON, ledger_with, make_call
 
 from hf_ledger.cli import main
 from hf_ledger.ingest.catalogue.lists import Route, digest, routes_of
-from hf_ledger.ingest.catalogue.refreshing import keep_routes
+from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 

@@ -24,12 +24,12 @@ from hf_ledger.ingest.catalogue.fetching import (
     fetch_routes,
 )
 from hf_ledger.ingest.catalogue.lists import Hardware, Route, price_list
+from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.catalogue.refreshing import (
     CONFIRMED_AFTER,
     Refreshed,
     keep_hardware,
     keep_list,
-    keep_routes,
 )
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger

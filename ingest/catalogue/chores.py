@@ -13,8 +13,9 @@ import msgspec
 from hf_ledger.ingest.catalogue.contracts import Agreed, keep_contracts, keep_listed
 from hf_ledger.ingest.catalogue.endpoints import State, keep_states
 from hf_ledger.ingest.catalogue.lists import Hardware, PriceList, Route
+from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.catalogue.months import close_month
-from hf_ledger.ingest.catalogue.refreshing import keep_hardware, keep_list, keep_routes
+from hf_ledger.ingest.catalogue.refreshing import keep_hardware, keep_list
 from hf_ledger.ingest.catalogue.repricing import reprice, undo
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger

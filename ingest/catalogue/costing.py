@@ -10,6 +10,7 @@ from __future__ import annotations
 import duckdb
 
 from hf_ledger.ingest.catalogue.identifying import identify
+from hf_ledger.ingest.catalogue.tariffs import COMPLETED_PRICES, COVERED_PRICES
 
 # What is listed and what was agreed are priced side by side, as two tiers.
 NANO_PRICES = """
@@ -71,33 +72,6 @@ group by all
 having count(distinct per_units) = 1
 """
 
-# A list that names no price of cached input, completed by one that does: only where both have the
-# same prices otherwise, so that it is the same tariff. Only calls with cached tokens take it.
-COMPLETED_PRICES = """
-insert into token_prices by name
-select listed.* replace (
-    listed.price_id || ' + ' || further.price_id as price_id,
-    greatest(listed.valid_from, further.valid_from) as valid_from,
-    least(listed.valid_to, further.valid_to) as valid_to,
-    true as completed,
-    further.read_nano as read_nano,
-    coalesce(listed.write_nano, further.write_nano) as write_nano
-)
-from token_prices as listed
-inner join token_prices as further
-    on further.tier = listed.tier
-    and further.provider = listed.provider
-    and further.folded = listed.folded
-    and further.rank > listed.rank
-    and further.per_units = listed.per_units
-    and further.input_nano = listed.input_nano
-    and further.output_nano = listed.output_nano
-    and further.valid_from < coalesce(listed.valid_to, 'infinity'::timestamp)
-    and listed.valid_from < coalesce(further.valid_to, 'infinity'::timestamp)
-where listed.read_nano is null
-    and further.read_nano is not null
-"""
-
 # An embedding has no output tokens to state; elsewhere an unstated output is unknown.
 TOKEN_COSTS = """
 create or replace temp table list_costs as
@@ -142,11 +116,7 @@ where counted.output is not null
     and least(counted.uncached, counted.cache_read, counted.cache_write, counted.output) >= 0
 qualify row_number() over (
     partition by counted.id, token_prices.tier
-    order by
-        numerator is null,
-        token_prices.rank,
-        token_prices.valid_from desc,
-        token_prices.price_id desc
+    order by numerator is null, rank, valid_from desc, token_prices.price_id desc
 ) = 1
 """
 
@@ -204,11 +174,7 @@ anti join list_costs as by_tokens
 where measured.quantity >= 0
 qualify row_number() over (
     partition by measured.id, prices.tier
-    order by
-        prices.rank,
-        prices.model = '*',
-        prices.valid_from desc,
-        prices.price_id desc
+    order by prices.rank, prices.model = '*', prices.valid_from desc, prices.price_id desc
 ) = 1
 """
 
@@ -351,6 +317,7 @@ STEPS = (
     NANO_PRICES,
     TOKEN_PRICES,
     COMPLETED_PRICES,
+    COVERED_PRICES,
     TOKEN_COSTS,
     UNIT_COSTS,
     DISCOUNTS,

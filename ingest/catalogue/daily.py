@@ -24,7 +24,8 @@ from hf_ledger.ingest.catalogue.fetching import (
     fetch_routes,
     fetch_states,
 )
-from hf_ledger.ingest.catalogue.refreshing import Refreshed, keep_hardware, keep_list, keep_routes
+from hf_ledger.ingest.catalogue.mapped import keep_routes
+from hf_ledger.ingest.catalogue.refreshing import Refreshed, keep_hardware, keep_list
 from hf_ledger.ingest.errors import LedgerError
 from hf_ledger.ingest.ledger.ledger import Ledger
 

@@ -14,10 +14,8 @@ from typing import Any
 
 import duckdb
 
-from hf_ledger.ingest.catalogue.collection import keep_collected
 from hf_ledger.ingest.catalogue.comparing import naive
-from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList, Route
-from hf_ledger.ingest.catalogue.mapped import keep_mapped
+from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 
@@ -84,25 +82,6 @@ select
 ADD_LIST = """
 insert into price_lists
 values ($snapshot, $source, $moment)
-"""
-
-KNOWN_ROUTES = """
-select
-    model,
-    provider,
-    provider_model
-from routes
-"""
-
-ADD_ROUTES = """
-insert into routes
-select
-    unnest($models),
-    unnest($providers),
-    unnest($provider_models),
-    unnest($tasks),
-    $moment,
-    $source
 """
 
 OPEN_HARDWARE = """
@@ -285,45 +264,6 @@ def same(listed: Listed, price: Standing | None) -> bool:
     if price is None:
         return listed.prices is None
     return listed.prices == (price.input_usd, price.output_usd) and listed.is_free == price.is_free
-
-
-def keep_routes(
-    ledger: Ledger, routes: Sequence[Route], source: str, moment: datetime, snapshot: str = ""
-) -> int:
-    """Add the routes not known yet, as seen from now on, and the prices they state; how many new.
-
-    A new route may be one that the price collection knows by the provider's own id.
-    """
-    with ledger.writing:
-        cursor = ledger.cursor()
-        try:
-            with transaction(cursor):
-                known = set(cursor.execute(KNOWN_ROUTES).fetchall())
-                new = [r for r in routes if (r.model, r.provider, r.provider_model) not in known]
-                if new:
-                    add_routes(cursor, new, source, naive(moment))
-                    keep_collected(cursor, moment)
-                origin = {"source": source, "snapshot": snapshot, "moment": naive(moment)}
-                keep_mapped(cursor, routes, origin)
-        finally:
-            cursor.close()
-    return len(new)
-
-
-def add_routes(
-    cursor: duckdb.DuckDBPyConnection, new: Sequence[Route], source: str, moment: datetime
-) -> None:
-    cursor.execute(
-        ADD_ROUTES,
-        {
-            "models": [route.model for route in new],
-            "providers": [route.provider for route in new],
-            "provider_models": [route.provider_model for route in new],
-            "tasks": [route.task for route in new],
-            "moment": moment,
-            "source": source,
-        },
-    )
 
 
 def keep_hardware(
