@@ -270,6 +270,37 @@ async def test_no_reply_in_time(
     assert (call.outcome, call.error_kind) == ("interrupted" if stream else "error", "timeout")
 
 
+class Slow(aiohttp.abc.AbstractResolver):
+    """Names take long here."""
+
+    async def resolve(self, *_: Any, **__: Any) -> Any:
+        await asyncio.sleep(9)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["timeout", "cancelled"])
+async def test_the_sessions_own_timeout_while_connecting_is_no_cancellation(
+    places: Places, cancelled: bool
+) -> None:
+    """Below the session both look alike."""
+    hf_ledger.record(hosts=["slow.test=router"])
+    connector = aiohttp.TCPConnector(resolver=Slow())
+    async with ClientSession(connector=connector, timeout=ClientTimeout(total=0.2)) as session:
+        asking = session.post("http://slow.test/v1/chat/completions", json=chat())
+        task = asyncio.ensure_future(asking)
+        await asyncio.sleep(0.05)
+        if cancelled:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError if cancelled else TimeoutError):
+            await task
+    stop()
+    call = only_call(places)
+    expected = ("cancelled", None) if cancelled else ("error", "timeout")
+    assert (call.outcome, call.error_kind) == expected
+
+
 async def test_nobody_listening(practice: Practice, places: Places) -> None:
     hf_ledger.record(hosts=["127.0.0.1:9=router"])
     async with ClientSession() as session:

@@ -220,10 +220,19 @@ def test_a_decoder_that_gives_nothing_yet_is_no_end(scripted: Server, places: Pl
     assert (only_call(places).outcome, only_call(places).output_tokens) == ("ok", 4)
 
 
+def test_a_compressed_reply_read_at_once_is_whole_when_it_is_closed(
+    scripted: Server, places: Places
+) -> None:
+    url = scripted.answer(packed(plain()))
+    with requests.post(url, json=chat(), stream=True, timeout=9) as reply:
+        assert b"usage" in reply.raw.read(1 << 20, decode_content=True)
+    assert (only_call(places).outcome, only_call(places).output_tokens) == ("ok", 4)
+
+
 def test_an_empty_reply(scripted: Server, places: Places) -> None:
     url = scripted.answer(Reply())
     assert requests.post(url, json=chat(), timeout=9).content == b""
-    assert only_call(places).tokens_source == "none"
+    assert (only_call(places).outcome, only_call(places).tokens_source) == ("ok", "none")
 
 
 # -- ends ----------------------------------------------------------------------------------------

@@ -41,8 +41,12 @@ class Asking:
     ) -> None:
         self.method = method.upper()
         self.url = Address(address)
-        self.headers = Headers(raw_headers(headers.items()))
+        self._headers = headers
         self._body = body
+
+    @property
+    def headers(self) -> Headers:
+        return Headers(raw_headers(self._headers.items()))
 
     @property
     def content(self) -> bytes:

@@ -114,7 +114,7 @@ class Hook:
         describe(call, body, asked, self.key or self._load_key())
         flight.body, flight.key = body, (call.operation_id, address_of(request.url), body)
         if self.retries:
-            self.retries.number(call, key_of(*flight.key))
+            self.retries.number(call, key_of(flight.key))
         return call
 
     def _load_key(self) -> HashKey | None:
@@ -139,8 +139,8 @@ class Hook:
     def keep(self, flight: Flight | Awaited) -> None:
         """Write the line of an ended flight."""
         call = flight.call
-        if call.outcome == "error" and flight.key is not None:
-            self.retries.failed(call, key_of(*flight.key))
+        if call.outcome == "error":
+            self.retries.failed(call, key_of(flight.key))
         self.segments.write(call)
 
     def stand_back(self, flight: Flight) -> None:

@@ -22,8 +22,9 @@ class Failed(NamedTuple):
     ts: int
 
 
-def key_of(operation_id: str | None, address: Hashable, body: bytes | None) -> int:
-    """What two attempts of one request have in common."""
+def key_of(sent: tuple[str | None, Hashable, bytes | None] | None) -> int:
+    """What two attempts of one request have in common, of operation, address and body."""
+    operation_id, address, body = sent or (None, None, None)
     if body is not None:
         body = body[:-TAIL] + COUNTER.sub(b"", body[-TAIL:])
     return hash((operation_id, address, body))
