@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -158,6 +159,25 @@ def test_a_stream_cut_off_is_interrupted(client: httpx2.Client, places: Places, 
     assert (call.outcome, call.error_kind) == ("interrupted", "connection")
 
 
+def test_a_stream_without_usage_is_estimated(client: httpx2.Client, places: Places) -> None:
+    wish = {"x-practice": "no-usage,words=40"}
+    client.post("/v1/chat/completions", json=chat(stream=True), headers=wish)
+    call = only_call(places)
+    written = " ".join(f"word{number}" for number in range(40))
+    assert call.output_tokens == round(len(written) * 0.24)
+    assert (call.outcome, call.tokens_source) == ("ok", "estimated")
+
+
+def test_a_stream_cut_off_is_costed_on_what_came(client: httpx2.Client, places: Places) -> None:
+    wish = {"x-practice": "cut,no-usage,words=40"}
+    with pytest.raises(httpx2.RemoteProtocolError):
+        client.post("/v1/chat/completions", json=chat(stream=True), headers=wish)
+    call = only_call(places)
+    written = " ".join(f"word{number}" for number in range(40))
+    assert 0 < (call.output_tokens or 0) < len(written) * 0.24 * 0.6
+    assert (call.outcome, call.tokens_source) == ("interrupted", "estimated")
+
+
 TEI = {
     "/embed": ({"inputs": ["one two", "three"]}, "feature-extraction", 3),
     "/rerank": ({"query": "one", "texts": ["two three", "four"]}, "text-ranking", 4),
@@ -305,6 +325,29 @@ def test_a_prediction_that_succeeds_has_its_pictures(client: httpx2.Client, plac
     poll(client, f"/replicate/v1/predictions/{said['id']}")
     call = only_call(places)
     assert (call.task, call.images, call.provider_model) == ("text-to-image", 1, "a/b")
+
+
+def test_polls_of_an_async_client_belong_to_their_call(practice: Practice, places: Places) -> None:
+    async def film() -> None:
+        async with httpx2.AsyncClient(base_url=practice.url) as client:
+            start = await client.post("/wavespeed/api/v3/wan/t2v", json={"prompt": "x"})
+            job = start.json()["data"]["id"]
+            for _ in range(3):
+                await client.get(f"/wavespeed/api/v3/predictions/{job}/result")
+
+    with recording(practice):
+        asyncio.run(film())
+        call = only_call(places)
+    assert (call.task, call.outcome) == ("text-to-video", "ok")
+
+
+def test_two_jobs_at_once_keep_their_own_results(client: httpx2.Client, places: Places) -> None:
+    wishes = ({}, {"x-practice": "fail"})
+    start = "/together/v2/videos"
+    jobs = [client.post(start, json={"prompt": "x"}, headers=wish).json()["id"] for wish in wishes]
+    for job in reversed(jobs):
+        poll(client, f"{start}/{job}")
+    assert [call.outcome for call in calls(places)] == ["ok", "error"]
 
 
 def test_a_job_nobody_asks_for_again_ends_with_the_process(
