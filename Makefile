@@ -7,6 +7,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := requirements
+CLIENTS := .venv-clients-1/clients.stamp .venv-clients-2/clients.stamp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps --compile
 SELF_INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --no-index --editable .
@@ -20,7 +21,7 @@ run: $(VENV)/run.stamp  ## Install, make the sample ledger if there is none, sta
 	@$(BIN)/hf-ledger sample --if-missing
 	@$(BIN)/hf-ledger serve --practice --port $(PORT)
 
-test: $(VENV)/test.stamp  ## Install what the tests need and run them all
+test: $(VENV)/test.stamp $(CLIENTS)  ## Install what the tests need and run them all
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/test.stamp  ## Format, lint and import contracts
@@ -46,9 +47,11 @@ lock:  ## Compile the locks again (needs uv in the environment: pip install uv)
 	$(UV_COMPILE) --extra server --group build --group test --group lint \
 		--constraint $(LOCKS)/run.txt --output-file $(LOCKS)/test.txt
 	$(UV_COMPILE) --group smoke --constraint $(LOCKS)/test.txt --output-file $(LOCKS)/smoke.txt
+	$(UV_COMPILE) --group clients-1 --output-file $(LOCKS)/clients-1.txt
+	$(UV_COMPILE) --group clients-2 --output-file $(LOCKS)/clients-2.txt
 
 clean:  ## Remove environments and builds; never a ledger
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) dist
 
 help:
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -72,3 +75,10 @@ $(VENV)/test.stamp: $(LOCKS)/test.txt pyproject.toml | $(BIN)/python
 	@$(SELF_INSTALL)
 	@$(COMPILE)
 	@touch $(VENV)/run.stamp $@
+
+# Other people's clients, which can't share one environment; the tests start programs in these.
+.venv-clients-%/clients.stamp: $(LOCKS)/clients-%.txt | $(VENV)/test.stamp
+	@echo "Installing other clients into $(@D) (about a quarter of a minute, once) …"
+	@$(BIN)/python -m venv --clear --without-pip $(@D)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
+	@touch $@

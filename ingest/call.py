@@ -127,6 +127,16 @@ class OpenCall(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     call: Call  # what is known so far
 
 
+class Withdrawn(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="withdrawn"
+):
+    """The reply to a call with a start mark showed that it is not this recorder's to keep: a
+    gateway has it, or it was no call. The mark counts no more."""
+
+    ts: int
+    call_id: str
+
+
 class RouteSeen(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="route"):
     """A mapping look-up taught us a provider's own id for a Hugging Face model."""
 
@@ -160,4 +170,4 @@ class Recorder(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     clients: list[str] = []  # libraries hooked
 
 
-Line = Call | OpenCall | RouteSeen | Noticed | Recorder
+Line = Call | OpenCall | Withdrawn | RouteSeen | Noticed | Recorder

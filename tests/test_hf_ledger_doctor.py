@@ -47,11 +47,33 @@ def test_clients_are_named_with_their_versions(places: Places) -> None:
     assert found["httpx2"] == Finding("httpx2", f"{examine.installed('httpx2')}, covered")
     assert found["huggingface-hub"].value.endswith(", covered")
     assert found["openai"].value.endswith(", covered")
+    for name in ("requests", "aiohttp"):
+        assert found[name] == Finding(name, f"{examine.installed(name)}, covered")
+    assert found["not covered"].value == "calls made directly with urllib3"
 
 
-def test_old_riders_go_past_us(monkeypatch: pytest.MonkeyPatch, places: Places) -> None:
+def test_an_aiohttp_that_cannot_be_hooked_asks_for_a_hand(
+    monkeypatch: pytest.MonkeyPatch, places: Places
+) -> None:
+    monkeypatch.delattr("aiohttp.ClientMiddlewareType")
+    found = looked_at(places)["aiohttp"]
+    assert (found.state, found.value.partition(" ")[2]) == (
+        "problem",
+        "is not covered; update it, or hf-ledger",
+    )
+
+
+def test_an_environment_without_any_client(monkeypatch: pytest.MonkeyPatch, places: Places) -> None:
+    monkeypatch.setattr(examine, "installed", lambda name: None)
+    said = "none of httpx, httpx2, requests, aiohttp is installed in this environment"
+    assert looked_at(places)["clients"] == Finding("clients", said, "note")
+
+
+def test_riders_older_than_the_tried_ones_are_named(
+    monkeypatch: pytest.MonkeyPatch, places: Places
+) -> None:
     monkeypatch.setattr(examine, "RIDERS", {"openai": (99, 0)})
-    assert "goes past httpx" in looked_at(places)["openai"].value
+    assert looked_at(places)["openai"].value.endswith(" is older than what was tried (99.0)")
     assert examine.numbers("0.36.2rc1") == (0, 36)
 
 

@@ -54,7 +54,7 @@ def test_streamed_chat(client: openai.OpenAI, places: Places, usage: bool) -> No
     call = only_call(places)
     assert "".join(pieces).endswith("one two three")
     assert (call.provider, call.stream, call.outcome) == ("hf-inference", True, "ok")
-    assert call.tokens_source == ("usage" if usage else "none")
+    assert call.tokens_source == ("usage" if usage else "estimated")
     assert call.output_tokens == (6 if usage else None)
 
 

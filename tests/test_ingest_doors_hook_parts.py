@@ -14,8 +14,10 @@ import uuid
 import zlib
 from pathlib import Path
 
+import aiohttp
 import httpx2
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +29,7 @@ from hf_ledger.ingest.doors.hook.flight import ending_of, is_given_up, kind_of
 from hf_ledger.ingest.doors.hook.hook import READ
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch, named_hosts, netloc_of, settings_of
 from hf_ledger.ingest.doors.hook.ids import uuid7
-from hf_ledger.ingest.doors.hook.retries import REMEMBERED, WINDOW_US, Retries
+from hf_ledger.ingest.doors.hook.retries import REMEMBERED, WINDOW_US, Retries, key_of
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.wire import forms
@@ -250,12 +252,30 @@ def test_only_so_many_failures_are_remembered() -> None:
     assert (oldest.attempt, newest.attempt) == (1, 2)
 
 
+@pytest.mark.parametrize("first", [b"3", b"10"])
+def test_a_counter_of_retries_in_the_body_tells_no_attempts_apart(first: bytes) -> None:
+    """LiteLLM sends it; what else differs makes another request."""
+    body = b'{"messages": [' + b"1, " * 100 + b'1], "max_retries": %b}'
+    url = "http://h/v1"
+    assert key_of(("op", url, body % first)) == key_of(("op", url, body % b"0"))
+    assert key_of(("op", url, body % b"0")) != key_of(
+        ("op", url, body.replace(b"[1", b"[2") % b"0")
+    )
+    assert key_of(("op", url, None)) != key_of((None, url, None))
+    assert key_of(("op", url, b"")) == key_of(("op", url, b""))
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
         (httpx2.ReadTimeout("x"), "timeout"),
         (httpx2.PoolTimeout("x"), "timeout"),
         (TimeoutError(), "timeout"),
+        (requests.exceptions.ConnectTimeout("x"), "timeout"),
+        (requests.exceptions.ReadTimeout("x"), "timeout"),
+        (requests.exceptions.SSLError("x"), "connection"),
+        (aiohttp.ServerTimeoutError("x"), "timeout"),
+        (aiohttp.ServerDisconnectedError("x"), "connection"),
         (httpx2.ConnectError("x"), "connection"),
         (httpx2.RemoteProtocolError("x"), "connection"),
         (ConnectionResetError(), "connection"),

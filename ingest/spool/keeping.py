@@ -87,6 +87,11 @@ select
     unnest($lines)
 """
 
+FORGET_WITHDRAWN = """
+delete from open_calls
+where call_id in (select unnest($ids)::uuid)
+"""
+
 FIRST_OPENED = "select min(ts) from open_calls"
 
 FORGET_ENDED = """
@@ -115,6 +120,8 @@ def keep_opened(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     known = [(each, mark.call) for each, mark in batch.opened if each.recorder]
     if known:
         cursor.execute(KEEP_OPENED, _opened_values(known))
+    if batch.withdrawn:
+        cursor.execute(FORGET_WITHDRAWN, {"ids": [mark.call_id for mark in batch.withdrawn]})
     (first,) = cursor.execute(FIRST_OPENED).fetchone() or (None,)
     if first is not None:
         cursor.execute(FORGET_ENDED, {"first": first})

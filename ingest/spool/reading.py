@@ -12,7 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from hf_ledger.ingest.call import Call, Line, Noticed, OpenCall, Recorder, RouteSeen
+from hf_ledger.ingest.call import (
+    Call,
+    Line,
+    Noticed,
+    OpenCall,
+    Recorder,
+    RouteSeen,
+    Withdrawn,
+)
 from hf_ledger.ingest.spool.lines import Damaged, damage, decode
 
 SUFFIX = ".ndjson"
@@ -56,6 +64,7 @@ class Batch:
     calls: list[bytes] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     opened: list[tuple[Segment, OpenCall]] = field(default_factory=list)
+    withdrawn: list[Withdrawn] = field(default_factory=list)
     routes: list[RouteSeen] = field(default_factory=list)
     noticed: list[tuple[Segment, Noticed]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -149,6 +158,8 @@ def _take_rare(batch: Batch, segment: Segment, position: Position, line: bytes) 
             batch.noticed.append((segment, known))
         case OpenCall():
             batch.opened.append((segment, known))
+        case Withdrawn():
+            batch.withdrawn.append(known)
         case _:
             batch.calls.append(line)
             batch.positions.append(position)
@@ -159,6 +170,6 @@ def _sensible(line: Line) -> Line:
     first = line.call if isinstance(line, OpenCall) else line
     if not 0 <= first.ts < END_OF_TIME:
         raise Damaged("time out of range")
-    if isinstance(first, Call) and not UUID.fullmatch(first.call_id):
+    if isinstance(first, Call | Withdrawn) and not UUID.fullmatch(first.call_id):
         raise Damaged("not a call id")
     return line

@@ -1,5 +1,7 @@
 """The place where calls are seen: one method of each client class of httpx and httpx2.
 
+Other clients have modules of their own, loaded with the client.
+
 `_send_single_request` sees every attempt, redirects and failures too. It is private, so a test pins
 it for the versions we support; where it is missing the public `send` is wrapped, which still sees
 every call but not the parts of a redirect.
@@ -10,15 +12,22 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from hf_ledger.ingest.doors.hook.flight import Trip
+from hf_ledger.ingest.doors.hook.layers import recorded
 from hf_ledger.ingest.doors.hook.tees import Tees, tees_for
 
-LIBRARIES = ("httpx", "httpx2")
+#: Clients that are nothing like httpx → the module that hooks them.
+OTHERS = {
+    "requests": "hf_ledger.ingest.doors.hook.requests_client",
+    "aiohttp": "hf_ledger.ingest.doors.hook.aiohttp_client",
+}
+LIBRARIES = ("httpx", "httpx2", *OTHERS)
 PRIVATE, PUBLIC = "_send_single_request", "send"
 
 #: Our wrappers → what they wrap. `alias_httpx()` gives one class two names; a mark on the function
@@ -37,6 +46,8 @@ class Door(NamedTuple):
 
 def hook_library(library: ModuleType, door: Door) -> str | None:
     """Wrap both clients of this library; gives the method's name, None where there is none."""
+    if library.__name__ in OTHERS:
+        return other(library).hook(library, door)  # type: ignore[no-any-return]
     tees = tees_for(library, door.shield)
     name = method_of(library.Client)
     if name is None or getattr(library.Client, name) in ORIGINALS:
@@ -49,6 +60,11 @@ def hook_library(library: ModuleType, door: Door) -> str | None:
     return name
 
 
+def other(library: ModuleType) -> Any:
+    """The module that hooks a client that is nothing like httpx."""
+    return import_module(OTHERS[library.__name__])
+
+
 def method_of(client: type) -> str | None:
     """The method to wrap: the private one, else the public one."""
     return next((name for name in (PRIVATE, PUBLIC) if hasattr(client, name)), None)
@@ -56,6 +72,9 @@ def method_of(client: type) -> str | None:
 
 def unhook_library(library: ModuleType) -> None:
     """Put the originals back, where nobody has wrapped them since."""
+    if library.__name__ in OTHERS:
+        other(library).unhook(library)
+        return
     for owner in (library.Client, library.AsyncClient):
         for name in (PRIVATE, PUBLIC):
             original = ORIGINALS.pop(getattr(owner, name, None), None)
@@ -75,9 +94,11 @@ def _sync(original: Callable[..., Any], door: Door, tees: Tees) -> Callable[...,
         response, body = None, request.stream
         if type(body) is whole:
             request.stream = outgoing(body, trip)
+        token = recorded.set(True)
         try:
             response = original(self, request, *args, **kwargs)
         finally:
+            recorded.reset(token)
             if type(body) is whole:
                 request.stream = body
             if response is None:
@@ -103,9 +124,11 @@ def _async(
         response, body = None, request.stream
         if type(body) is whole:
             request.stream = outgoing(body, trip)
+        token = recorded.set(True)
         try:
             response = await original(self, request, *args, **kwargs)
         finally:
+            recorded.reset(token)
             if type(body) is whole:
                 request.stream = body
             if response is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from hf_ledger.ingest.call import Call, Line, Noticed, Recorder
-from hf_ledger.ingest.doors.hook.clients import LIBRARIES, PRIVATE, PUBLIC, method_of
+from hf_ledger.ingest.doors.hook.clients import LIBRARIES, OTHERS, PRIVATE, PUBLIC, method_of, other
 from hf_ledger.ingest.fingerprint import HashKey
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.lines import Damaged, decode
@@ -20,10 +20,16 @@ from hf_ledger.ingest.spool.process import is_gone
 
 State = Literal["ok", "note", "problem"]
 
-#: What rides on the hooked libraries; older ones have their own way to the network.
-RIDERS = {"huggingface-hub": (1, 0), "openai": (2, 0)}
-#: How people talk to Hugging Face past httpx.
-UNSEEN = ("requests", "aiohttp")
+#: What rides on the hooked libraries → the oldest release it was tried with.
+RIDERS = {
+    "huggingface-hub": (0, 36),
+    "openai": (2, 54),
+    "litellm": (1, 110),
+    "langchain-huggingface": (1, 2),
+    "smolagents": (1, 26),
+}
+#: How people talk to Hugging Face past all of these.
+UNSEEN = ("urllib3", "niquests", "pycurl", "curl-cffi")
 
 NEWEST = 50
 TAIL_BYTES = 1 << 20
@@ -76,13 +82,18 @@ def libraries() -> Iterator[Finding]:
         if release is not None:
             yield covered(name, release)
     if not any(found.values()):
-        yield Finding(
-            "clients", "neither httpx nor httpx2 is installed in this environment", "note"
-        )
+        said = f"none of {', '.join(LIBRARIES)} is installed in this environment"
+        yield Finding("clients", said, "note")
 
 
 def covered(name: str, release: str) -> Finding:
-    method = method_of(import_module(name).Client)
+    library = import_module(name)
+    if name in OTHERS:
+        if other(library).method_owner(library) is None:
+            said = f"{release} is not covered; update it, or hf-ledger"
+            return Finding(name, said, "problem")
+        return Finding(name, f"{release}, covered")
+    method = method_of(library.Client)
     if method == PRIVATE:
         return Finding(name, f"{release}, covered")
     if method == PUBLIC:
@@ -91,13 +102,14 @@ def covered(name: str, release: str) -> Finding:
 
 
 def riders() -> Iterator[Finding]:
-    """Libraries that are covered because they use httpx or httpx2, and such as are not."""
+    """Libraries that are covered because they use the hooked ones, and such as are not."""
     for name, oldest in RIDERS.items():
         release = installed(name)
         if release is None:
             continue
         if numbers(release) < oldest:
-            yield Finding(name, f"{release} goes past httpx; update it to be recorded", "note")
+            tried = ".".join(map(str, oldest))
+            yield Finding(name, f"{release} is older than what was tried ({tried})", "note")
         else:
             yield Finding(name, f"{release}, covered")
     unseen = [name for name in UNSEEN if installed(name)]

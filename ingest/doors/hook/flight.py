@@ -36,9 +36,11 @@ Tee = Any  # the class that wraps a reply's stream, made for each client library
 
 Sent = tuple[str | None, Hashable, bytes | None]  # operation, address, body
 
-TIMEOUTS = frozenset({"TimeoutException", "TimeoutError"})
+TIMEOUTS = frozenset({"TimeoutException", "TimeoutError", "Timeout"})
 GIVEN_UP = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit"})
-CONNECTION = frozenset({"TransportError", "ConnectionError", "StreamError"})
+CONNECTION = frozenset(
+    {"TransportError", "ConnectionError", "ClientConnectionError", "StreamError"}
+)
 
 
 class Reply(Protocol):
@@ -230,7 +232,7 @@ class Flight(Trip):
         self.hook.keep(self)
 
     def abandon(self) -> None:
-        self.hook.claim(self)
+        self.hook.withdraw(self)
 
 
 class LookUp(Trip):

@@ -10,13 +10,14 @@ from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any
 
-from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen
+from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen, Withdrawn
 from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
 from hf_ledger.ingest.doors.hook.hosts import Blind, Watch, address_of
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import NONE, Labels, current
+from hf_ledger.ingest.doors.hook.layers import recorded
 from hf_ledger.ingest.doors.hook.polls import Awaited, Polls
-from hf_ledger.ingest.doors.hook.retries import Retries
+from hf_ledger.ingest.doors.hook.retries import Retries, key_of
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
 from hf_ledger.ingest.spool.segments import Segments
@@ -82,7 +83,7 @@ class Hook:
     def begin(self, request: Any) -> Trip | None:
         """The trip to follow, or None for a request that is none of ours."""
         way = self.watch.way(request.method, request.url)
-        if way is None:
+        if way is None or recorded.get():
             return None
         if not self._beats:
             # Not before: a thread that waits for nothing disturbs programs that fork.
@@ -113,7 +114,7 @@ class Hook:
         describe(call, body, asked, self.key or self._load_key())
         flight.body, flight.key = body, (call.operation_id, address_of(request.url), body)
         if self.retries:
-            self.retries.number(call, hash(flight.key))
+            self.retries.number(call, key_of(flight.key))
         return call
 
     def _load_key(self) -> HashKey | None:
@@ -139,18 +140,23 @@ class Hook:
         """Write the line of an ended flight."""
         call = flight.call
         if call.outcome == "error":
-            self.retries.failed(call, hash(flight.key))
+            self.retries.failed(call, key_of(flight.key))
         self.segments.write(call)
 
     def stand_back(self, flight: Flight) -> None:
         """A gateway of ours has recorded this call: one call, one row."""
-        self.claim(flight)
+        self.withdraw(flight)
         self._gateways.add(flight.way.host)
 
     def aside(self, flight: Flight, reason: str) -> None:
         """The reply shows that this was no call."""
-        self.claim(flight)
+        self.withdraw(flight)
         self.count(reason)
+
+    def withdraw(self, flight: Flight) -> None:
+        """Not ours to keep: a start mark that stands already would make it a lost call."""
+        if self.claim(flight) and flight.marked:
+            self.segments.write(Withdrawn(ts=time_ns() // 1000, call_id=flight.call.call_id))
 
     def learn_origin(self, flight: Flight, practice: bool) -> None:
         """The practice server says in each reply that it is one."""

@@ -70,7 +70,7 @@ def record(
     threads: bool = True,
     places: Places | None = None,
 ) -> None:
-    """Keep every Hugging Face call this process makes through httpx and httpx2 from now on.
+    """Keep every Hugging Face call this process makes from now on, by whichever client.
 
     The labels go on every call, below those of `attribute`; what is not given comes from
     `HF_LEDGER_APP`, `_TEAM`, `_ENVIRONMENT`, `_PROJECT`, `_USER` and `_TAGS` ("k=v,k=v"). `hosts`

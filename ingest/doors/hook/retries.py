@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from hf_ledger.ingest.call import Call
@@ -9,11 +11,23 @@ from hf_ledger.ingest.call import Call
 REMEMBERED = 1024
 WINDOW_US = 120 * 1_000_000
 
+#: LiteLLM states its own retries at the end of the body, and fewer of them the next time.
+COUNTER = re.compile(rb', ?"max_retries": ?\d+')
+TAIL = 64
+
 
 class Failed(NamedTuple):
     operation_id: str
     attempt: int
     ts: int
+
+
+def key_of(sent: tuple[str | None, Hashable, bytes | None] | None) -> int:
+    """What two attempts of one request have in common, of operation, address and body."""
+    operation_id, address, body = sent or (None, None, None)
+    if body is not None:
+        body = body[:-TAIL] + COUNTER.sub(b"", body[-TAIL:])
+    return hash((operation_id, address, body))
 
 
 class Retries:
