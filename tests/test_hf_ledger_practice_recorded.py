@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -305,6 +306,29 @@ def test_a_prediction_that_succeeds_has_its_pictures(client: httpx2.Client, plac
     poll(client, f"/replicate/v1/predictions/{said['id']}")
     call = only_call(places)
     assert (call.task, call.images, call.provider_model) == ("text-to-image", 1, "a/b")
+
+
+def test_polls_of_an_async_client_belong_to_their_call(practice: Practice, places: Places) -> None:
+    async def film() -> None:
+        async with httpx2.AsyncClient(base_url=practice.url) as client:
+            start = await client.post("/wavespeed/api/v3/wan/t2v", json={"prompt": "x"})
+            job = start.json()["data"]["id"]
+            for _ in range(3):
+                await client.get(f"/wavespeed/api/v3/predictions/{job}/result")
+
+    with recording(practice):
+        asyncio.run(film())
+        call = only_call(places)
+    assert (call.task, call.outcome) == ("text-to-video", "ok")
+
+
+def test_two_jobs_at_once_keep_their_own_results(client: httpx2.Client, places: Places) -> None:
+    wishes = ({}, {"x-practice": "fail"})
+    start = "/together/v2/videos"
+    jobs = [client.post(start, json={"prompt": "x"}, headers=wish).json()["id"] for wish in wishes]
+    for job in reversed(jobs):
+        poll(client, f"{start}/{job}")
+    assert [call.outcome for call in calls(places)] == ["ok", "error"]
 
 
 def test_a_job_nobody_asks_for_again_ends_with_the_process(

@@ -11,9 +11,11 @@ import pytest
 from factories_imports import MARKER, MIDNIGHT, ledger_rows, run
 from factories_wire import CHAT_URL, MESSAGES
 
+from hf_ledger.ingest.doors.imports.exchanges import Importer
 from hf_ledger.ingest.doors.imports.fields import Unfit
 from hf_ledger.ingest.doors.imports.har import headers, read_entry
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.wire.exchange import WireSettings
 
 ANSWER = {
     "id": "chatcmpl-1",
@@ -161,3 +163,32 @@ def test_a_file_of_another_kind(tmp_path: Path, capsys: pytest.CaptureFixture[st
     path.write_text('{"id": 1}')
     assert run("har", path) == 1
     assert "HTTP archives are JSON with `log` and its `entries`" in capsys.readouterr().err
+
+
+def test_the_time_up_to_the_last_poll_is_the_calls() -> None:
+    def kept(method: str, path: str, second: int, reply: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "startedDateTime": f"2026-08-01T12:00:{second:02}.000Z",
+            "time": 250.0,
+            "request": {
+                "method": method,
+                "url": f"https://router.huggingface.co/together/v2/videos{path}",
+                "headers": [{"name": "Content-Type", "value": "application/json"}],
+                "postData": {"text": '{"model":"a/b","prompt":"x"}'},
+            },
+            "response": {
+                "status": 200,
+                "headers": [{"name": "Content-Type", "value": "application/json"}],
+                "content": {"text": json.dumps(reply)},
+            },
+        }
+
+    entries = [
+        kept("POST", "", 0, {"id": "v1", "status": "queued"}),
+        kept("GET", "/v1", 5, {"id": "v1", "status": "in_progress"}),
+        kept("GET", "/v1", 40, {"id": "v1", "status": "completed"}),
+    ]
+    lines: list[Any] = []
+    importer = Importer(lines.append, WireSettings())
+    importer.read(read_entry(number, entry) for number, entry in enumerate(entries))
+    assert [(call.outcome, call.latency_ms) for call in lines] == [("ok", 40_250.0)]

@@ -121,12 +121,13 @@ def kind_of_body(body: bytes) -> ErrorKind | None:
     return (_kind_of_fields(found) if found is not None else None) or _kind_of_words(body)
 
 
-def is_error(error: Raw, *kinds: Raw) -> bool:
+def is_error(error: Raw, kind: Raw, named: Raw) -> bool:
     """Whether a reply's `error`, `type` or `object` say that it failed, whatever its status."""
-    return raw.stated(error) or any(raw.text(kind) in _FAILED for kind in kinds if kind)
+    return raw.stated(error) or bytes(kind) in _FAILED or bytes(named) in _FAILED
 
 
-_FAILED = frozenset({"error", "response.failed"})
+#: As they stand in JSON: every good reply comes by here.
+_FAILED = frozenset({b'"error"', b'"response.failed"'})
 
 
 def _kind_of_fields(found: ErrorBody) -> ErrorKind | None:

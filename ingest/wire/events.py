@@ -115,6 +115,9 @@ class Events:
         if self._parts:
             lines, self._parts, self._held = b"".join(self._parts), [], 0
             self._read(lines)
+        if not self._errors and not self.finished:
+            # Among other events in one piece: looked for once, and only where no answer ended.
+            self._seek_error_name(b"".join(self.pieces[-2:]))
 
     @property
     def usages(self) -> list[Event]:
@@ -144,7 +147,7 @@ class Events:
             self.pieces.append(lines)
         for found in _SAYS.finditer(lines):
             self._note(found[1], lines, found.start())
-        if b"error" in lines or self._named:
+        if lines.startswith(b"event:") or self._named:
             self._seek_error_name(lines)
         done = lines.find(_DONE)
         if done >= 0 and not self.ended:
@@ -189,7 +192,7 @@ class Events:
 
     def _seek_error_name(self, lines: bytes) -> None:
         """An event may be an error by its name alone; its data may come with the next piece."""
-        if self._named or _ERROR_NAME.search(lines):
+        if self._named or b"event: error" in lines or b"event:error" in lines:
             self._named = True
             self._keep_error(lines)
 
@@ -225,17 +228,21 @@ def _is_error(data: bytes) -> bool:
 
 
 def _event_around(lines: bytes, at: int) -> bytes:
-    """The event at this place; where lines end otherwise than in a line feed, all events."""
+    """The event at this place; where lines end in a carriage return alone, all events."""
+    gap = b"\n\n"
     if b"\r" in lines:
-        return lines
-    stop = lines.find(b"\n\n", at)
-    return lines[lines.rfind(b"\n\n", 0, at) + 1 : stop if stop >= 0 else len(lines)]
+        gap = b"\r\n\r\n"
+        if gap not in lines:
+            return lines
+    stop = lines.find(gap, at)
+    return lines[lines.rfind(gap, 0, at) + 1 : stop if stop >= 0 else len(lines)]
 
 
 def payloads(lines: bytes) -> list[bytes]:
     """The `data:` of each event; comments, names and blank lines have none."""
     found = [line[5:].strip() for line in lines.splitlines() if line.startswith(b"data:")]
-    if any(data[:1] == b"{" and data[-1:] != b"}" for data in found):
+    # A server that breaks one event over lines breaks all: the first tells, at no cost a piece.
+    if found and found[0].startswith(b"{") and not found[0].endswith(b"}"):
         return _joined(lines)
     return found
 

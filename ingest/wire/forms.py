@@ -198,6 +198,8 @@ def _kind_of(body: Body) -> str | None:
 
 
 def _kind_at_root(body: Body) -> str | None:
+    if body.messages:
+        return "text"
     if body.audio_url or body.audio:
         return "audio"
     if body.video_url:
@@ -206,7 +208,7 @@ def _kind_at_root(body: Body) -> str | None:
         return "image+text" if body.question or body.prompt else "image"
     if body.source_sentence:
         return "sentences"
-    return "text" if body.messages or body.prompt or body.text else None
+    return "text" if body.prompt or body.text else None
 
 
 _PICTURES = (

@@ -187,7 +187,7 @@ def _body(stated: Any) -> tuple[bytes | None, bool]:
         return _unhex(stated.get("first_bytes_hex")), False
     if isinstance(stated, dict) and set(stated) == {"base64"}:
         return _unbase64(stated["base64"]), True
-    return msgspec.json.encode(stated), True
+    return _body(msgspec.json.encode(stated).decode())
 
 
 def _lengthened(found: re.Match[str]) -> str:
