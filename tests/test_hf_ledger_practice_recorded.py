@@ -159,6 +159,25 @@ def test_a_stream_cut_off_is_interrupted(client: httpx2.Client, places: Places, 
     assert (call.outcome, call.error_kind) == ("interrupted", "connection")
 
 
+def test_a_stream_without_usage_is_estimated(client: httpx2.Client, places: Places) -> None:
+    wish = {"x-practice": "no-usage,words=40"}
+    client.post("/v1/chat/completions", json=chat(stream=True), headers=wish)
+    call = only_call(places)
+    written = " ".join(f"word{number}" for number in range(40))
+    assert call.output_tokens == round(len(written) * 0.24)
+    assert (call.outcome, call.tokens_source) == ("ok", "estimated")
+
+
+def test_a_stream_cut_off_is_costed_on_what_came(client: httpx2.Client, places: Places) -> None:
+    wish = {"x-practice": "cut,no-usage,words=40"}
+    with pytest.raises(httpx2.RemoteProtocolError):
+        client.post("/v1/chat/completions", json=chat(stream=True), headers=wish)
+    call = only_call(places)
+    written = " ".join(f"word{number}" for number in range(40))
+    assert 0 < (call.output_tokens or 0) < len(written) * 0.24 * 0.6
+    assert (call.outcome, call.tokens_source) == ("interrupted", "estimated")
+
+
 TEI = {
     "/embed": ({"inputs": ["one two", "three"]}, "feature-extraction", 3),
     "/rerank": ({"query": "one", "texts": ["two three", "four"]}, "text-ranking", 4),

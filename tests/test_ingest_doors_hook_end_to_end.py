@@ -53,6 +53,21 @@ def test_a_recorded_call_answers_questions(server: Practice, places: Places) -> 
     assert [(row["team"], row["calls"]) for row in spend] == [("search", 2)]
 
 
+def test_a_stream_that_broke_off_costs_what_came_and_the_total_says_so(
+    server: Practice, places: Places
+) -> None:
+    body = chat(model=f"{CHAT_MODEL}:cheapest", stream=True)
+    wish = {"x-practice": "cut,no-usage,words=40"}
+    with recording(server), pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.post(f"{server.v1}/chat/completions", json=body, headers=wish)
+    with hf_ledger.connect(places) as session:
+        (totals,) = rows(session, "totals", today("practice"))
+    assert (totals["calls"], totals["ok"], totals["estimated_calls"]) == (1, 0, 1)
+    assert totals["output_tokens"] > 10
+    assert totals["priced_calls"] == 1
+    assert totals["cost"] > 0
+
+
 @pytest.fixture
 def serving(places: Places) -> Iterator[None]:
     line = [sys.executable, "-m", "hf_ledger.cli", "serve", "--port", "0"]

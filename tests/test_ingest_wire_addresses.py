@@ -63,6 +63,11 @@ ADDRESSES: list[tuple[str, str, dict[str, Any]]] = [
         "m",
         {"provider": "ovhcloud"},
     ),
+    (
+        "https://llama-3-3-70b.endpoints.kepler.ai.cloud.ovh.net/api/openai_compat/v1/chat/completions",
+        "m",
+        {"provider": "ovhcloud", "payer": "provider"},
+    ),
     ("https://inference.baseten.co/v1/chat/completions", "m", {"provider": "baseten"}),
 ]
 

@@ -59,6 +59,7 @@ ERRORS: list[tuple[int, Any, str]] = [
     (502, b"<html><head><title>502 Bad Gateway</title>", "server_error"),
     (503, {"error": "Model a/b is currently loading", "estimated_time": 22.3}, "model_loading"),
     (503, {"error": "Service Unavailable"}, "server_error"),
+    (503, {"error": "Model too busy, unable to get response in less than 60 s"}, "overloaded"),
     (504, b"<HTML>The request could not be satisfied. CloudFront", "timeout"),
     (529, {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}, "overloaded"),
     (200, {"error": {"code": 429, "message": "x"}}, "rate_limited"),

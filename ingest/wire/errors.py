@@ -73,6 +73,7 @@ _BY_WORDS: tuple[tuple[bytes, ErrorKind], ...] = (
     (b"exceeded your monthly", "quota"),
     (b"overloaded", "overloaded"),
     (b"at capacity", "overloaded"),
+    (b"too busy", "overloaded"),
     (b"no available capacity", "overloaded"),
     (b"rate limit", "rate_limited"),
     (b"too many requests", "rate_limited"),

@@ -62,7 +62,13 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
     (".fal.media", "asset"),
     (".replicate.delivery", "asset"),
     (".bfl.ai", "provider"),
+    (".endpoints.kepler.ai.cloud.ovh.net", "provider"),
 )
+#: Providers that name a host for each region or model.
+_PROVIDER_ENDINGS = {
+    ".bfl.ai": "black-forest-labs",
+    ".endpoints.kepler.ai.cloud.ovh.net": "ovhcloud",
+}
 _FAMILIES = tuple(ending for ending, _ in _ENDINGS)
 
 
@@ -94,9 +100,10 @@ def _named(name: str) -> str | None:
 def provider_of_host(host: str) -> str | None:
     """Hugging Face's name of the provider that owns this host."""
     name = without_port(host.lower())
-    if name.endswith(".bfl.ai"):
-        return "black-forest-labs"
-    return PROVIDER_HOSTS.get(name)
+    known = PROVIDER_HOSTS.get(name)
+    if known is not None:
+        return known
+    return next((who for end, who in _PROVIDER_ENDINGS.items() if name.endswith(end)), None)
 
 
 def without_port(host: str) -> str:
