@@ -9,7 +9,6 @@ from itertools import cycle
 
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.spool.reading import (
-    PIECE_BYTES,
     PIECE_LINES,
     Backlog,
     Batch,
@@ -72,7 +71,7 @@ class Filled:
             Rejected(placed[index][0], "not readable as a call") for index in sorted(refused)
         ]
         good = [line for index, (_, line) in enumerate(placed) if index not in refused]
-        return (self.stage.add(good, PIECE_BYTES) if good else 0), len(good)
+        return (self.stage.add(good) if good else 0), len(good)
 
 
 def filled_ahead(stages: Sequence[Stage], backlog: Backlog) -> Iterator[Filled]:
