@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from hf_ledger.analytics.endpoint_shares import with_shares
 from hf_ledger.analytics.kernel.scan import expression, fetch, matching
 from hf_ledger.analytics.scope import Scope
 from hf_ledger.ingest.errors import Usage
@@ -81,7 +83,7 @@ select
     p.source
 from prices as p
 join calls as c
-    on p.price_id = c.price_id
+    on list_contains(string_split(c.price_id, ' + '), p.price_id)
     or (
         p.provider = c.provider
         and p.model = c.model
@@ -105,7 +107,10 @@ def calls(
     order: str = "ts",
     descending: bool = True,
 ) -> pa.Table:
-    """The scope's calls as `COLUMNS`, ordered with unknown last; ties by time and id."""
+    """The scope's calls as `COLUMNS`, ordered with unknown last; ties by time and id.
+
+    Beside them `allocated_cost`: a share of endpoint hours, which no total of calls has in it.
+    """
     condition, values = matching(scope)
     direction = "desc" if descending else "asc"
     ordered = f"{column(order)} {direction} nulls last"
@@ -118,7 +123,8 @@ def calls(
         "limit ? offset ?",
     ]
     page = [counted("limit", limit), counted("offset", offset)]
-    return aware(fetch(cursor, "\n".join(lines), [*values, *page]), ("ts",))
+    found = aware(fetch(cursor, "\n".join(lines), [*values, *page]), ("ts",))
+    return with_shares(cursor, found)
 
 
 def column(name: str) -> str:
@@ -141,7 +147,9 @@ def counted(name: str, value: int) -> int:
 def call(
     cursor: duckdb.DuckDBPyConnection, _scope: Scope | None = None, *, call_id: str
 ) -> pa.Table:
-    """One row with every column of `entries`, and `prices_used`: the price rows as a JSON text.
+    """One row with every column of `entries`, `allocated_cost` as in `calls`, and `prices_used`.
+
+    These are the price rows as a JSON text.
 
     No row where the ledger has no such call.
     """
@@ -149,9 +157,14 @@ def call(
 
     wanted = [identifier(call_id)]
     table = as_text(fetch(cursor, ONE_CALL, wanted), ("call_id", "fallback_of"))
-    used = json.dumps(fetch(cursor, PRICES_USED, wanted).to_pylist(), default=str)
+    used = json.dumps(fetch(cursor, PRICES_USED, wanted).to_pylist(), default=worded)
     prices = pa.array([used] * table.num_rows, pa.string())
-    return aware(table, ("ts",)).append_column("prices_used", prices)
+    return with_shares(cursor, aware(table, ("ts",))).append_column("prices_used", prices)
+
+
+def worded(value: Any) -> str:
+    """Money as plain decimal text, times as they are kept."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
 def identifier(text: str) -> str:

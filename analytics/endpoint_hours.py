@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NINE_PLACES = Decimal("1e-9")
+#: A call that hangs for longer counts for its first hour.
+LONGEST = timedelta(hours=1)
 
 # Minutes in which a call was under way; one that hangs for hours counts for its first.
 HOURS = """
@@ -134,9 +136,17 @@ def endpoint_hours(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
     """
     if not set(scope.origins) & set(OWN_ORIGINS) or set(scope.where) - {"endpoint", "model"}:
         return typed([])
-    span = [naive_utc(scope.since), naive_utc(scope.until)]
-    rows = fetch(cursor, HOURS, [*span, *span]).to_pylist()
+    rows = hour_rows(cursor, naive_utc(scope.since), naive_utc(scope.until))
     return typed(by_day((row for row in rows if chosen(row, scope)), scope.zone))
+
+
+def hour_rows(
+    cursor: duckdb.DuckDBPyConnection, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Hours that begin in a span (naive UTC), with the calls that were under way in each."""
+    values = [since, until, since - LONGEST, until]
+    rows: list[dict[str, Any]] = fetch(cursor, HOURS, values).to_pylist()
+    return rows
 
 
 def chosen(row: Mapping[str, Any], scope: Scope) -> bool:

@@ -18,7 +18,7 @@ from hf_ledger.analytics.scope import Scope
 if TYPE_CHECKING:
     import duckdb
 
-#: Versions of token prices that held at some time of a scope.
+#: Versions of token prices in the router's list that held at some time of a scope.
 TOKEN_PRICES = """
 select
     provider,
@@ -32,6 +32,7 @@ select
     max(case when kind = 'cache_write_tokens' then usd end) as write_usd
 from prices
 where kind in ('input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens')
+    and rank = 0
     and valid_from < ?
     and (valid_to is null or valid_to > ?)
 group by

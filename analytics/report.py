@@ -16,7 +16,7 @@ from hf_ledger.analytics.periods import Period, named
 from hf_ledger.analytics.questions import Ask
 from hf_ledger.analytics.rounding import apportioned
 from hf_ledger.analytics.scope import OWN_ORIGINS, Scope
-from hf_ledger.analytics.words import PRACTICE, SAMPLE
+from hf_ledger.analytics.words import PRACTICE, SAMPLE, price_notes
 from hf_ledger.ingest.errors import Usage
 
 #: Rows of a table before the rest becomes one row.
@@ -142,6 +142,7 @@ class WeeklyReport:
     moves: tuple[Move, ...]
     observations: tuple[Observation, ...]
     price_list_at: datetime | None
+    price_notes: tuple[str, ...] = ()
 
     @property
     def price_list_days(self) -> int | None:
@@ -177,6 +178,7 @@ def weekly(
         moves=moves(ask("savings", scope).to_pylist()),
         observations=observations(ask, scope),
         price_list_at=totals["price_list_at"],
+        price_notes=tuple(price_notes(totals)),
     )
 
 

@@ -26,6 +26,11 @@ MEASURES = f"""
     cast(sum(case when cost is null and cost_basis <> 'endpoint_hours'
         then coalesce(input_tokens, 0) + coalesce(output_tokens, 0) else 0 end) as bigint)
         as unpriced_tokens,
+    count(case when cost_basis in ('provider_list_price', 'collected_price') then 1 end)
+        as further_price_calls,
+    count(case when cost_basis = 'list_price_tokens' and price_id not like '% + %'
+        and coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) > 0 then 1 end)
+        as cache_at_input_price_calls,
     min(ts) as first_ts,
     max(ts) as last_ts,
     count(distinct model) as models
@@ -61,6 +66,8 @@ COLUMNS = (
     "p95_ms",
     "models",
     "price_list_at",
+    "further_price_calls",
+    "cache_at_input_price_calls",
 )
 
 

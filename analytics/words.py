@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 PRICE_UNKNOWN = "price unknown"
 
@@ -12,6 +15,40 @@ NOT_INVOICED = "Not yet compared with Hugging Face's invoice."
 UNTESTED = "Price difference, untested"
 SAMPLE = "Sample data"
 PRACTICE = "Practice server, no model ran"
+
+
+#: A list older than this may no longer be what is charged.
+FRESH_DAYS = 7
+
+
+def list_age(at: datetime | None, now: datetime) -> tuple[str, bool]:
+    """Which price list was used, and whether it is too old to be believed without a warning."""
+    days = list_days(at, now)
+    if at is None or days is None:
+        return "No price list covers these calls.", False
+    return f"At the list of {at.day} {at:%b %Y} ({counted(days, 'day')} old).", days > FRESH_DAYS
+
+
+def list_days(at: datetime | None, now: datetime) -> int | None:
+    """The list's age in whole days."""
+    return None if at is None else (now - (at if at.tzinfo else at.replace(tzinfo=UTC))).days
+
+
+def price_notes(totals: Mapping[str, Any]) -> list[str]:
+    """What in a total is not from the router's list, and what makes it an upper estimate."""
+    further, cached = totals.get("further_price_calls"), totals.get("cache_at_input_price_calls")
+    notes = []
+    if further:
+        notes.append(
+            f"{counted(further, 'call')} priced by the provider's own list or the collection "
+            "genai-prices: the router's list names no price."
+        )
+    if cached:
+        notes.append(
+            f"{counted(cached, 'call')} with cached input at the price of other input, as no "
+            "price of its own is known: there the total is rather too high."
+        )
+    return notes
 
 
 def dollars(usd: Decimal | None) -> str:

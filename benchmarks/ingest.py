@@ -30,7 +30,7 @@ from hf_ledger.ingest.spool.collector import Collected, collect
 from hf_ledger.ingest.spool.filling import BATCH_CALLS
 from hf_ledger.ingest.spool.segments import Segments
 
-CALLS = 4 * BATCH_CALLS
+CALLS = 3 * BATCH_CALLS
 KNOWN_CALLS = 1_000_000
 PEER_CALLS = 100_000
 SLOW_PEER_CALLS = 2_000

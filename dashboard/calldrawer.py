@@ -27,7 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "How it went": ("outcome", "status", "error_kind", "latency_ms", "ttft_ms", "attempt"),
     "Money": (
-        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost",
+        "cost", "list_cost", "billed_cost", "reported_cost", "stated_cost", "allocated_cost",
         "cost_basis", "price_id", "payer",
     ),
 }  # fmt: skip
@@ -36,6 +36,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 BASES = {
     "list_price_tokens": "List price of the provider × the tokens it reported.",
     "list_price_units": "List price of the provider × the units it bills.",
+    "provider_list_price": "The provider's own list price; the router's list names none.",
+    "collected_price": "A price of the public collection genai-prices; no list here names one.",
     "compute_time_estimate": "Compute seconds that the reply stated × the published price.",
     "provider_reported": "The cost that the provider stated in its reply.",
     "billed_session": "The invoice's amount for this session, allocated to the call.",
@@ -45,6 +47,9 @@ BASES = {
     "contract": "A price or discount agreed on with the provider.",
     "unknown": "No price is known for this provider, model and day; that is not the same as free.",
 }
+
+#: Bases whose sum is shown line by line.
+BY_PRICE_ROWS = frozenset({"list_price_tokens", "provider_list_price", "collected_price"})
 
 TOKEN_COLUMNS = {
     "input_tokens": "uncached_input_tokens",
@@ -121,13 +126,34 @@ def priced(call: Row) -> list[str]:
     """The sum, line by line, then where its prices come from."""
     basis = call["cost_basis"]
     lines = [BASES[basis] if basis in BASES else str(basis)]
-    if basis != "list_price_tokens":
+    if call.get("allocated_cost") is not None:
+        lines.append(
+            f"Allocated: {exact(call['allocated_cost'])}, its share of the endpoint's hours by the "
+            "time it was under way. It is part of these hours and in no total of calls."
+        )
+    if basis not in BY_PRICE_ROWS:
         return lines
-    prices = [row for row in json.loads(call["prices_used"]) if row["price_id"] == call["price_id"]]
+    prices = named(json.loads(call["prices_used"]), call["price_id"])
     terms = [term_of(call, row) for row in prices]
     lines += [term for term in terms if term]
     lines.append(f"= **{exact(call['list_cost'])}**, rounded once, half to even, at nine places.")
     return [*lines, *sources(prices)]
+
+
+def named(rows: Sequence[Row], price_id: str) -> list[Row]:
+    """The rows that a price id names; one that completes another adds only kinds it lacks.
+
+    Cached tokens without a price of their own stand at that of other input.
+    """
+    found: dict[str, Row] = {}
+    for part in price_id.split(" + "):
+        for row in rows:
+            if row["price_id"] == part:
+                found.setdefault(row["kind"], row)
+    if "input_tokens" in found:
+        for kind in ("cache_read_tokens", "cache_write_tokens"):
+            found.setdefault(kind, {**found["input_tokens"], "kind": kind, "borrowed": True})
+    return list(found.values())
 
 
 def term_of(call: Row, price: Row) -> str | None:
@@ -141,9 +167,10 @@ def term_of(call: Row, price: Row) -> str | None:
         if price["kind"] == "input_tokens"
         else price["kind"][:-7].replace("_", " ")
     )
-    return (
+    term = (
         f"{tokens:,} {name} tokens × ${usd.normalize():f} / {int(per):,} = ${tokens * usd / per:f}"
     )
+    return f"{term}, as other input: no price of its own is known" if "borrowed" in price else term
 
 
 def sources(prices: Sequence[Row]) -> list[str]:

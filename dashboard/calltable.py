@@ -56,7 +56,8 @@ def frame(rows: Sequence[Row], zone: str) -> pd.DataFrame:
 def cost(row: Row) -> str:
     """Money, or why there is none."""
     if row["cost"] is None and row["cost_basis"] == "endpoint_hours":
-        return "by the hour"
+        share = row.get("allocated_cost")
+        return "by the hour" if share is None else f"{dollars(share)} allocated"
     return dollars(row["cost"])
 
 

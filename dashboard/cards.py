@@ -12,7 +12,14 @@ from typing import Any
 
 import streamlit as st
 
-from hf_ledger.analytics.words import ESTIMATE, NOT_INVOICED, PRICE_UNKNOWN, dollars
+from hf_ledger.analytics.words import (
+    ESTIMATE,
+    NOT_INVOICED,
+    PRICE_UNKNOWN,
+    dollars,
+    list_age,
+    price_notes,
+)
 from hf_ledger.dashboard import charts, words
 from hf_ledger.dashboard.books import shelf
 from hf_ledger.dashboard.filters import NOT_SET, View
@@ -107,9 +114,9 @@ def data_table(shown: Sequence[Row], alt: str) -> None:
 
 def honesty(totals: Row) -> None:
     """The lines under a total: what it is, what it covers, which list, and how old that is."""
-    listed, old = words.list_age(totals["price_list_at"], now())
+    listed, old = list_age(totals["price_list_at"], now())
     said = [f"{ESTIMATE}.", words.covered(totals), "" if old else listed]
-    said += [words.endpoint_hours(totals), NOT_INVOICED]
+    said += [*price_notes(totals), words.endpoint_hours(totals), NOT_INVOICED]
     st.caption(" ".join(each for each in said if each))
     if old:
         st.markdown(f":orange-badge[:material/history: {listed}] Prices may have changed since.")

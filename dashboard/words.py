@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from hf_ledger.analytics.coverage import coverage
@@ -12,9 +11,6 @@ from hf_ledger.dashboard.format import count, full, short_model
 
 UNTESTED_MEANS = "The same tokens at the price of a smaller model or a cheaper provider"
 NOT_TESTED = "not yet tested"
-
-#: A list older than this may no longer be what is charged.
-FRESH_DAYS = 7
 
 Row = dict[str, Any]
 
@@ -32,18 +28,6 @@ def covered(totals: Row) -> str:
     have, are = ("has", "is") if part.unpriced == 1 else ("have", "are")
     missing = counted(part.unpriced, "call")
     return f"{said}; {missing} {have} no known price and {are} not in this total."
-
-
-def list_age(at: datetime | None, now: datetime) -> tuple[str, bool]:
-    """Which price list was used, and whether it is too old to be believed without a warning."""
-    if at is None:
-        return "No price list covers these calls.", False
-    made = at if at.tzinfo else at.replace(tzinfo=UTC)
-    days = (now - made).days
-    return (
-        f"At the list of {made.day} {made:%b %Y} ({days} day{'' if days == 1 else 's'} old).",
-        days > FRESH_DAYS,
-    )
 
 
 def endpoint_hours(totals: Row) -> str:

@@ -33,7 +33,7 @@ IDS = [f"01900000-0000-7000-8000-{number:012d}" for number in range(12)]
 
 def test_rows_have_the_columns_of_the_drill_table() -> None:
     table = asked([priced("0.5", call_id=IDS[0])])("calls", WEEK)
-    assert tuple(table.column_names) == COLUMNS
+    assert tuple(table.column_names) == (*COLUMNS, "allocated_cost")
     row = one(table)
     assert row["call_id"] == IDS[0]
     assert row["ts"] == NOON

@@ -160,9 +160,29 @@ def test_one_list_is_named_once_and_as_plain_text() -> None:
     ]
 
 
-@pytest.mark.parametrize("basis", sorted(set(calldrawer.BASES) - {"list_price_tokens"}))
-def test_only_a_list_price_has_a_sum(basis: str) -> None:
+@pytest.mark.parametrize("basis", sorted(set(calldrawer.BASES) - calldrawer.BY_PRICE_ROWS))
+def test_only_a_price_of_a_list_has_a_sum(basis: str) -> None:
     assert calldrawer.priced({"cost_basis": basis}) == [calldrawer.BASES[basis]]
+
+
+def test_cached_tokens_without_a_price_are_said_to_stand_at_the_price_of_input() -> None:
+    lines = told([price("input_tokens", "2")], Decimal("0.002"), cache_read_tokens=1_000)
+    assert "1,000 cache read tokens × $2 / 1,000,000 = $0.002, as other input" in lines[1]
+
+
+def test_a_completed_price_shows_both_lists() -> None:
+    both = [
+        price("input_tokens", "2"),
+        price("cache_read_tokens", "1", price_id="p2", source="further"),
+        price("input_tokens", "9", price_id="p2", source="further"),
+    ]
+    row = {
+        "cost_basis": "list_price_tokens", "price_id": "p1 + p2", "prices_used": json.dumps(both),
+        "list_cost": Decimal(0), "uncached_input_tokens": 10**6, "cache_read_tokens": 10**6,
+    }  # fmt: skip
+    lines = calldrawer.priced(row)
+    assert lines[1].endswith("= $2") and lines[2].endswith("× $1 / 1,000,000 = $1")
+    assert len(lines) == 6 and sum("further" in line for line in lines) == 1
 
 
 def test_an_absent_price_is_not_called_free() -> None:

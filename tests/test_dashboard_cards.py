@@ -158,7 +158,7 @@ def test_every_basis_has_words(places: Places) -> None:
     bases = {
         "billed_session", "provider_reported", "list_price_tokens", "list_price_units",
         "compute_time_estimate", "assumed", "free", "unknown", "endpoint_hours",
-        "contract",
+        "contract", "provider_list_price", "collected_price",
     }  # fmt: skip
     assert set(calldrawer.BASES) == bases
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_ledger.analytics.words import list_age
 from hf_ledger.dashboard import daily, words
 from hf_ledger.dashboard import format as text_of
 from hf_ledger.dashboard.headlines import error_rate, headlines, per_thousand
@@ -308,14 +309,14 @@ def test_nothing_to_price_says_nothing() -> None:
 @pytest.mark.parametrize(("days", "old"), [(0, False), (7, False), (8, True), (119, True)])
 def test_a_list_is_old_after_a_week(days: int, old: bool) -> None:
     made = datetime(2026, 7, 27, tzinfo=UTC)
-    said, warned = words.list_age(made, made + timedelta(days=days, hours=3))
+    said, warned = list_age(made, made + timedelta(days=days, hours=3))
     unit = "day" if days == 1 else "days"
     assert said == f"At the list of 27 Jul 2026 ({days} {unit} old)."
     assert warned is old
 
 
 def test_without_a_list_it_says_so() -> None:
-    assert words.list_age(None, datetime.now(UTC)) == ("No price list covers these calls.", False)
+    assert list_age(None, datetime.now(UTC)) == ("No price list covers these calls.", False)
 
 
 def test_endpoint_calls_are_told_beside_the_total() -> None:

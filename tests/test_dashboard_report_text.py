@@ -127,3 +127,10 @@ def test_the_terms_of_a_sample_begin_with_what_it_is() -> None:
 
 def test_every_kind_of_move_has_a_word() -> None:
     assert set(text.KINDS) == {"downgrade", "cheaper_provider"}
+
+
+def test_prices_of_another_list_are_said_beside_its_age() -> None:
+    noted = replace(report(), price_notes=("2 calls priced by the provider's own list.",))
+    assert any("2 calls priced by the provider's own list." in line for line in text.terms(noted))
+    found = report(priced("1", cost_basis="collected_price"))
+    assert any("1 call priced by the provider's own list" in line for line in text.terms(found))

@@ -22,7 +22,14 @@ from hypothesis import strategies as st
 
 from hf_ledger.analytics.coverage import coverage
 from hf_ledger.analytics.periods import named
-from hf_ledger.analytics.words import NO_ENDPOINT_HOURS, PRICE_UNKNOWN, dollars, percent
+from hf_ledger.analytics.words import (
+    FRESH_DAYS,
+    NO_ENDPOINT_HOURS,
+    PRICE_UNKNOWN,
+    dollars,
+    list_age,
+    percent,
+)
 from hf_ledger.dashboard import daily, words
 from hf_ledger.dashboard.headlines import Figure, error_rate, headlines, per_thousand
 
@@ -160,14 +167,14 @@ def test_coverage_says_all_only_of_all(known: int, missing: int, hours: int) -> 
 @given(st.integers(0, 4000))
 def test_a_list_has_its_age_in_days(days: int) -> None:
     made = datetime(2026, 7, 27, tzinfo=UTC)
-    said, old = words.list_age(made, made + timedelta(days=days, hours=5))
-    assert f"({days} day{'' if days == 1 else 's'} old)" in said
-    assert old is (days > words.FRESH_DAYS)
+    said, old = list_age(made, made + timedelta(days=days, hours=5))
+    assert f"({days:,} day{'' if days == 1 else 's'} old)" in said
+    assert old is (days > FRESH_DAYS)
 
 
 def test_a_list_date_without_a_zone_is_utc() -> None:
     aware = datetime(2026, 7, 27, tzinfo=UTC)
-    assert words.list_age(aware.replace(tzinfo=None), NOW) == words.list_age(aware, NOW)
+    assert list_age(aware.replace(tzinfo=None), NOW) == list_age(aware, NOW)
 
 
 HOWS = [

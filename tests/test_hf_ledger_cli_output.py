@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,10 @@ TOTALS: dict[str, Any] = {
 
 
 def test_notes_on_money_say_what_it_covers() -> None:
-    assert money_notes(TOTALS) == [
+    assert money_notes(TOTALS, TOTALS["price_list_at"] + timedelta(days=7, hours=23)) == [
         "Estimated cost, USD, before credits and tax: $12.00 for 100 calls.",
         "Priced: 100 % of calls, 100 % of tokens.",
-        "At the price list of 27 Jul 2026.",
+        "At the list of 27 Jul 2026 (7 days old).",
         "Dedicated endpoint hours not included.",
     ]
 
@@ -181,7 +181,23 @@ def test_notes_on_money_without_any() -> None:
     notes = money_notes({**TOTALS, "calls": 0, "priced_tokens": None, "unpriced_tokens": None})
     assert notes[0].endswith("$12.00 for 0 calls.")
     assert not any(note.startswith("Priced") for note in notes)
-    assert list_line(None) == "No price list in this ledger: price unknown."
+    assert list_line(None, datetime.now(UTC)) == "No price list in this ledger: price unknown."
+
+
+def test_a_list_older_than_a_week_is_warned_of() -> None:
+    made = TOTALS["price_list_at"]
+    assert list_line(made, made + timedelta(days=8)) == (
+        "At the list of 27 Jul 2026 (8 days old). Prices may have changed since: hf-ledger prices "
+        "refresh."
+    )
+
+
+def test_notes_on_money_say_which_prices_are_of_another_list_or_too_high() -> None:
+    further = {"further_price_calls": 2, "cache_at_input_price_calls": 1}
+    notes = "\n".join(money_notes({**TOTALS, **further}))
+    assert "2 calls priced by the provider's own list or the collection genai-prices" in notes
+    assert "1 call with cached input at the price of other input" in notes
+    assert "priced by" not in "\n".join(money_notes(TOTALS))
 
 
 def test_one_call_is_said_in_the_singular() -> None:

@@ -56,7 +56,7 @@ def test_a_ledgers_own_prices_come_first(
     with Ledger.open(places) as ledger:
         ledger.cursor().execute(
             "insert into prices values ('own/1', 'novita', 'acme/wonder', 'input_tokens',"
-            " 0.25, 1000, '2026-08-01', null, 'contract', '', false, null)"
+            " 0.25, 1000, '2026-08-01', null, 'contract', '', false, null, 0)"
         )
     rows = answer(capsys, "show", "acme/wonder")["rows"]
     assert isinstance(rows, list)

@@ -48,7 +48,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     def ran(*arguments: str) -> str:
         code = main(list(arguments))
         written = capsys.readouterr()
-        assert (code, written.err) == (0, "")
+        # The shipped list is old, which CSV, rows alone, has to say elsewhere.
+        warned = "csv" in arguments and written.err.startswith("At the list of 27 Jul 2026 (")
+        assert (code, "" if warned else written.err) == (0, "")
         return written.out
 
     return ran

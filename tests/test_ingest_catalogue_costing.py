@@ -423,8 +423,11 @@ HAND_PRICED: list[tuple[datetime, str, str, int, int, int, str | None, str | Non
     # first listed later, or no longer
     (NOV, "deepinfra", OSS, 8_192, 0, 512, "0.037", "0.17"),
     (JAN, "deepinfra", OSS, 8_192, 0, 512, None, None),
-    (NOV, "nebius", LLAMA, 999, 0, 333, None, None),
-    (NOV, "cerebras", LLAMA, 999, 0, 333, None, None),
+    (MAY, "nebius", LLAMA, 999, 0, 333, "0.25", "0.75"),
+    # no longer listed, and known from the price collection since it is dated
+    (moment("2026-11-08T23:59:59"), "nebius", LLAMA, 999, 0, 333, None, None),
+    (NOV, "nebius", LLAMA, 999, 0, 333, "0.25", "0.75"),
+    (NOV, "cerebras", LLAMA, 999, 0, 333, "0.85", "1.2"),
     (NOV, "cerebras", OSS, 126_195, 0, 2_000, "0.25", "0.69"),
     (NOV, "scaleway", OSS, 3, 0, 1, "0.171", "0.684"),
     (NOV, "novita", CODER, 7_437, 0, 1_899, "0.38", "1.55"),
@@ -436,8 +439,8 @@ HAND_PRICED: list[tuple[datetime, str, str, int, int, int, str | None, str | Non
 ]
 
 
-def test_thirty_calls_priced_by_hand() -> None:
-    assert len(HAND_PRICED) == 30
+def test_calls_priced_by_hand() -> None:
+    assert len(HAND_PRICED) == 32
     calls = [
         {
             "ts": ts,

@@ -145,6 +145,8 @@ def test_mappings_become_routes() -> None:
     body = shared_file("prices/raw_list_models_expand_sample.json").read_bytes()
     routes = routes_of(body, "hub.test")
     assert Route("deepseek-ai/DeepSeek-R1", "novita", "deepseek/deepseek-r1-turbo",
+                 "chat-completion", Decimal("0.7"), Decimal("2.5")) in routes  # fmt: skip
+    assert Route("deepseek-ai/DeepSeek-R1", "sambanova", "DeepSeek-R1",
                  "chat-completion") in routes  # fmt: skip
     assert len(routes) == len(set(routes))
 

@@ -160,6 +160,18 @@ def test_a_sample_in_a_closed_month_is_repriced_like_any_other(ledger: Ledger) -
     assert (done.changed, done.corrected) == (1, 0)
 
 
+def test_the_sums_of_an_empty_month_are_plain_zeros(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not "0E-9", which is how a decimal zero of nine places calls itself."""
+    Ledger.open(places).close()
+    assert main(["month", "close", "2026-01", "--format", "json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["cost"], done["list_cost"], done["endpoint_cost"]) == (
+        "0.000000000", "0.000000000", None,
+    )  # fmt: skip
+
+
 def test_from_the_shell(places: Places, capsys: pytest.CaptureFixture[str]) -> None:
     ledger_with(places, [make_call(ts=OCTOBER)]).close()
     assert main(["month", "list"]) == 0

@@ -24,12 +24,12 @@ from hf_ledger.ingest.catalogue.fetching import (
     fetch_routes,
 )
 from hf_ledger.ingest.catalogue.lists import Hardware, Route, price_list
+from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.catalogue.refreshing import (
     CONFIRMED_AFTER,
     Refreshed,
     keep_hardware,
     keep_list,
-    keep_routes,
 )
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger
@@ -244,7 +244,9 @@ def test_over_http_page_by_page_on_one_host() -> None:
             headers={"link": '<http://elsewhere.test/api>; rel="next"'},
         )
         assert len(fetch_list(http, stub.addresses(), NOW).pairs) == 4
-        assert [route.model for route in fetch_routes(http, stub.addresses())] == ["a/m", "a/n"]
+        routes, snapshot = fetch_routes(http, stub.addresses())
+        assert [route.model for route in routes] == ["a/m", "a/n"]
+        assert len(snapshot) == 64
         assert [token for _, token in stub.asked] == [None, None, None]
 
 

@@ -9,15 +9,13 @@ from zoneinfo import ZoneInfo
 from hf_ledger.analytics.report import Figures, Part, WeeklyReport
 from hf_ledger.analytics.words import (
     ESTIMATE,
+    FRESH_DAYS,
     NO_ENDPOINT_HOURS,
     NOT_INVOICED,
     counted,
     dollars,
     percent,
 )
-
-#: A list older than this may no longer be what is charged.
-FRESH_DAYS = 7
 
 KINDS = {"downgrade": "smaller model", "cheaper_provider": "same model"}
 
@@ -134,7 +132,7 @@ def terms(report: WeeklyReport) -> list[str]:
         f"{ESTIMATE}: list price × tokens or units of each call, at the price of its provider, "
         "model and day, rounded once a call at nine places.",
         f"{coverage_line(report)} Unknown prices are never counted as zero.",
-        list_line(report),
+        " ".join((list_line(report), *report.price_notes)),
         f"{endpoint_line(report)} {NOT_INVOICED}",
         "Failed calls cost nothing and count as calls. Weeks run from Monday to Sunday in "
         f"{report.zone}.",

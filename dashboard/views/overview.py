@@ -9,7 +9,7 @@ import streamlit as st
 
 from hf_ledger.analytics.endpoint_hours import summed, with_usage
 from hf_ledger.analytics.periods import local_date
-from hf_ledger.analytics.words import UNTESTED, dollars
+from hf_ledger.analytics.words import UNTESTED, dollars, list_age
 from hf_ledger.dashboard import cards, charts, daily, filters, loaders, words
 from hf_ledger.dashboard.filters import View, nothing_here
 from hf_ledger.dashboard.format import at_least, full
@@ -97,7 +97,7 @@ rows = loaders.rows(view.book, "spend", view.scope, by=("model",), grain="day")
 prior = loaders.rows(view.book, "spend", view.prior, grain="day")
 teams = loaders.rows(view.book, "spend", view.scope, by=("team",))
 measure = "calls" if now["cost"] is None else "cost"
-listed = words.list_age(now["price_list_at"], cards.now())[0]
+listed = list_age(now["price_list_at"], cards.now())[0]
 
 days = daily.days_between(view.period.first, view.period.last)
 cards.figures(view, headlines(now, before, rows, days, listed))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hf_ledger.cli.options import Asked, Format, shared
-from hf_ledger.cli.output import cell, write
+from hf_ledger.cli.output import cell, money_notes, write
 from hf_ledger.ingest.errors import Usage
 
 CallId = Annotated[str | None, typer.Argument(help="Show this one call, with its prices.")]
@@ -31,6 +31,8 @@ COLUMNS = (
     "call_id",
 )
 
+ALLOCATED = "allocated cost: a call's share of its endpoint's hours; in no total of calls."
+
 
 @shared
 def calls(
@@ -48,7 +50,11 @@ def calls(
     page = {"limit": limit, "offset": offset, "order": order, "descending": not ascending}
     with asked.asking() as ask:
         table = ask("calls", asked.scope, **page)
-    return write(asked, "calls", table, title="Calls", columns=COLUMNS)
+        totals = ask("totals", asked.scope).to_pylist()[0]
+    shares = table["allocated_cost"].null_count < table.num_rows
+    columns = (*COLUMNS, "allocated_cost") if shares else COLUMNS
+    notes = [*money_notes(totals), *([ALLOCATED] if shares else [])]
+    return write(asked, "calls", table, title="Calls", columns=columns, notes=notes, totals=totals)
 
 
 def one(asked: Asked, call_id: str) -> None:

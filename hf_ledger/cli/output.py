@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,10 @@ from hf_ledger.analytics.words import (
     SAMPLE,
     counted,
     dollars,
+    list_age,
+    list_days,
     percent,
+    price_notes,
 )
 from hf_ledger.cli.options import Asked, Format
 
@@ -38,7 +41,7 @@ NESTED = frozenset({"link_where", "prices_used"})
 
 #: Money of calls, whose price may be unknown; the rest of money is missing where it says nothing.
 COSTS = frozenset({"cost", "list_cost", "cost_after"})
-MONEY = COSTS | {"billed_cost", "difference", "amount"}
+MONEY = COSTS | {"allocated_cost", "billed_cost", "difference", "amount"}
 #: A price or the cost of one request: every digit counts.
 PRICES = frozenset({"per_call", "usd"})
 SHARES = frozenset({"share"})
@@ -71,10 +74,12 @@ def write(
     `columns` are those shown to people, `notes` stand below their table, `empty` in place of an
     empty one; `further` are objects of the JSON shape beside `rows`.
     """
+    now = datetime.now(UTC)
     if asked.format is Format.json:
-        write_json(asked, question, table, further)
+        write_json(asked, question, table, aged(further, now))
     elif asked.format is Format.csv:
         write_csv(table)
+        warn_of_age(further, now)
     else:
         shown = columns or table.column_names
         write_table(asked, table, title=title, columns=shown, notes=notes, empty=empty)
@@ -91,6 +96,21 @@ def write_json(asked: Asked, question: str, table: pa.Table, further: Mapping[st
         "rows": [unnested(row) for row in table.to_pylist()],
     }
     print(json.dumps(answer, default=as_text, ensure_ascii=False, indent=2))
+
+
+def aged(further: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The objects beside the rows; totals say in days how old the price list is."""
+    if "totals" not in further:
+        return dict(further)
+    totals = further["totals"]
+    days = list_days(totals["price_list_at"], now)
+    return {**further, "totals": {**totals, "price_list_days": days}}
+
+
+def warn_of_age(further: Mapping[str, Any], now: datetime) -> None:
+    """CSV holds rows alone, so that the list is old is said beside it."""
+    if "totals" in further and list_age(further["totals"]["price_list_at"], now)[1]:
+        print(list_line(further["totals"]["price_list_at"], now), file=sys.stderr)
 
 
 def unnested(row: Row) -> Row:
@@ -195,8 +215,8 @@ def plain(value: Any, zone: str) -> str:
     return str(value)
 
 
-def money_notes(totals: Mapping[str, Any]) -> list[str]:
-    """The total with what it covers, in the words of every page."""
+def money_notes(totals: Mapping[str, Any], now: datetime | None = None) -> list[str]:
+    """The total with what it covers and how old its prices are, in the words of every page."""
     covered = coverage(totals)
     total = dollars(totals["cost"])
     if totals["cost"] is not None and not covered.complete:
@@ -204,7 +224,8 @@ def money_notes(totals: Mapping[str, Any]) -> list[str]:
     lines = [f"{ESTIMATE}: {total} for {counted(totals['calls'], 'call')}."]
     if covered.per_call:
         lines.append(priced_line(covered.calls_share, covered.tokens_share, covered.unpriced))
-    return [*lines, list_line(totals["price_list_at"]), NO_ENDPOINT_HOURS]
+    lines.append(list_line(totals["price_list_at"], now or datetime.now(UTC)))
+    return [*lines, *price_notes(totals), NO_ENDPOINT_HOURS]
 
 
 def priced_line(calls: float | None, tokens: float | None, unpriced: int) -> str:
@@ -217,7 +238,9 @@ def priced_line(calls: float | None, tokens: float | None, unpriced: int) -> str
     return f"{line}; {counted(unpriced, 'call')} {have} no known price and {are} not in this total."
 
 
-def list_line(captured: datetime | None) -> str:
+def list_line(captured: datetime | None, now: datetime) -> str:
+    """Which price list, how old, and past a week a warning."""
     if captured is None:
         return f"No price list in this ledger: {PRICE_UNKNOWN}."
-    return f"At the price list of {captured.day} {captured:%b %Y}."
+    said, old = list_age(captured, now)
+    return f"{said} Prices may have changed since: hf-ledger prices refresh." if old else said

@@ -68,9 +68,10 @@ def further(http: Any, addresses: Any, session: Any, now: datetime) -> None:
     from hf_ledger.ingest.errors import Incomplete, Unusable
 
     try:
-        routes = fetch_routes(http, addresses)
+        routes, snapshot = fetch_routes(http, addresses)
+        origin = {"source": addresses.hub, "snapshot": snapshot, "moment": now}
         new = sum(
-            session.command("routes_keep", routes=part, source=addresses.hub, moment=now)["routes"]
+            session.command("routes_keep", routes=part, **origin)["routes"]
             for part in parts_of(routes)
         )
         typer.echo(f"Routes: {len(routes):,} listed, {new:,} new.")
@@ -111,6 +112,9 @@ def refreshed(done: dict[str, Any]) -> str:
 @app.command("import")
 def import_contracts(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TOML; docs/prices.md.")],
+    as_list: Annotated[
+        bool, typer.Option("--list", help="A provider's own public list: below the router's.")
+    ] = False,
 ) -> None:
     """Prices agreed on and discounts: they outrank the list, which stays beside them."""
     from hf_ledger.cli.holder import ledger_of_yours
@@ -118,9 +122,13 @@ def import_contracts(
 
     agreed = read_contracts(file)
     with ledger_of_yours() as session:
-        done = session.command("prices_agree", **as_params(agreed))
+        if as_list:
+            told = f"{session.command('prices_list', **as_params(agreed))['prices']:,} list prices"
+        else:
+            done = session.command("prices_agree", **as_params(agreed))
+            told = f"{done['contracts']:,} agreed prices"
     typer.echo(
-        f"{done['contracts']:,} agreed prices of {agreed.source} hold for calls from now on; "
+        f"{told} of {agreed.source} hold for calls from now on; "
         "for earlier ones: hf-ledger reprice --since DATE."
     )
 
@@ -173,10 +181,13 @@ def no_price(model: str) -> Exception:
 
 
 def written(question: str, rows: list[Row], listed: datetime | None, output: Format) -> None:
+    from hf_ledger.analytics.words import list_days
     from hf_ledger.cli.output import as_text, write_csv
 
     if output is Format.json:
-        answer = {"question": f"prices {question}", "list_at": listed, "rows": rows}
+        days = list_days(listed, datetime.now(UTC))
+        told = {"question": f"prices {question}", "list_at": listed, "list_days": days}
+        answer = {**told, "rows": rows}
         print(json.dumps(answer, default=as_text, ensure_ascii=False, indent=2))
     elif output is Format.csv:
         write_csv(table_of(rows))
@@ -195,6 +206,7 @@ def print_table(rows: list[Row], listed: datetime | None) -> None:
     import pyarrow as pa
     from rich.console import Console
 
+    from hf_ledger.analytics.words import list_age
     from hf_ledger.cli.output import PIPE_WIDTH, grid
     from hf_ledger.ingest.catalogue.prices import age_of_list
 
@@ -203,7 +215,10 @@ def print_table(rows: list[Row], listed: datetime | None) -> None:
     console.width = console.width if console.is_terminal else PIPE_WIDTH
     console.print(grid(pa.Table.from_pylist(lines), list(lines[0])) if lines else "No price holds.")
     if listed:
-        console.print(f"List prices in USD, {age_of_list(listed, datetime.now(UTC))}.")
+        now = datetime.now(UTC)
+        console.print(f"List prices in USD, {age_of_list(listed, now)}.")
+        if list_age(listed, now)[1]:
+            console.print("Prices may have changed since: hf-ledger prices refresh.")
 
 
 def versions(rows: list[Row]) -> list[Row]:

@@ -9,7 +9,7 @@ import typer
 
 from hf_ledger.analytics.words import UNTESTED
 from hf_ledger.cli.options import Asked, shared
-from hf_ledger.cli.output import write
+from hf_ledger.cli.output import money_notes, write
 
 NOTES = (
     "Same tokens at the list price of each call's day; no quality was tested. The kinds look at "
@@ -51,12 +51,14 @@ def savings(asked: Asked, price_book: Book = PriceBook.list) -> None:
             write(asked, "flat", table, title="The original analyzer", notes=[FLAT_NOTE])
         else:
             table = ask("savings", asked.scope)
+            totals = ask("totals", asked.scope).to_pylist()[0]
             write(
                 asked,
                 "savings",
                 table,
                 title=UNTESTED,
                 columns=COLUMNS,
-                notes=NOTES,
+                notes=[*NOTES, *money_notes(totals)],
                 empty=NONE_CHEAPER,
+                totals=totals,
             )

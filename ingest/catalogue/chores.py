@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
-from hf_ledger.ingest.catalogue.contracts import Agreed, keep_contracts
+from hf_ledger.ingest.catalogue.contracts import Agreed, keep_contracts, keep_listed
 from hf_ledger.ingest.catalogue.endpoints import State, keep_states
 from hf_ledger.ingest.catalogue.lists import Hardware, PriceList, Route
+from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.catalogue.months import close_month
-from hf_ledger.ingest.catalogue.refreshing import keep_hardware, keep_list, keep_routes
+from hf_ledger.ingest.catalogue.refreshing import keep_hardware, keep_list
 from hf_ledger.ingest.catalogue.repricing import reprice, undo
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger
@@ -26,6 +28,7 @@ class KeepRoutes(msgspec.Struct):
     routes: list[Route]
     source: str
     moment: datetime
+    snapshot: str = ""
 
 
 class KeepHardware(msgspec.Struct):
@@ -66,9 +69,14 @@ def prices_agree(ledger: Ledger, payload: bytes) -> Answer:
     return {"contracts": keep_contracts(ledger, read(payload, Agreed))}
 
 
+def prices_list(ledger: Ledger, payload: bytes) -> Answer:
+    return {"prices": keep_listed(ledger, read(payload, Agreed))}
+
+
 def routes_keep(ledger: Ledger, payload: bytes) -> Answer:
     given = read(payload, KeepRoutes)
-    return {"routes": keep_routes(ledger, given.routes, given.source, given.moment)}
+    kept = keep_routes(ledger, given.routes, given.source, given.moment, given.snapshot)
+    return {"routes": kept}
 
 
 def hardware_keep(ledger: Ledger, payload: bytes) -> Answer:
@@ -100,6 +108,7 @@ def month_close(ledger: Ledger, payload: bytes) -> Answer:
 CHORES: dict[str, Callable[[Ledger, bytes], Answer]] = {
     "prices_keep": prices_keep,
     "prices_agree": prices_agree,
+    "prices_list": prices_list,
     "routes_keep": routes_keep,
     "hardware_keep": hardware_keep,
     "endpoints_keep": endpoints_keep,
@@ -117,8 +126,17 @@ def perform(ledger: Ledger, name: str, payload: bytes) -> Answer:
     """
     found = CHORES[name](ledger, payload)
     ledger.changes += 1
-    answer: Answer = msgspec.json.decode(msgspec.json.encode(found))
+    answer: Answer = msgspec.json.decode(msgspec.json.encode(plain(found)))
     return answer
+
+
+def plain(value: Any) -> Any:
+    """Money as plain decimal text: a sum of nothing is "0.000000000", never "0E-9"."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list) else value
 
 
 def read(payload: bytes, kind: type[Given]) -> Given:

@@ -17,6 +17,8 @@ select unnest([
     'endpoint_hours',
     'list_price_tokens',
     'list_price_units',
+    'provider_list_price',
+    'collected_price',
     'contract',
     'compute_time_estimate',
     'assumed',

@@ -88,6 +88,29 @@ values (
 """
 
 
+FORGET_LISTED = """
+delete from prices
+where source = $source
+    and rank = 1
+"""
+
+ADD_LISTED = """
+insert into prices by name
+select
+    $contract_id as price_id,
+    $provider as provider,
+    $model as model,
+    $kind as kind,
+    $usd::decimal(18, 9) as usd,
+    $per_units as per_units,
+    $valid_from as valid_from,
+    $valid_to as valid_to,
+    $source as source,
+    $snapshot as snapshot,
+    1 as rank
+"""
+
+
 def read_contracts(path: Path) -> Agreed:
     """Contracts of a CSV file with a header, or of `[[price]]` tables in a TOML file.
 
@@ -205,13 +228,34 @@ def keep_contracts(ledger: Ledger, agreed: Agreed) -> int:
     return len(agreed.contracts)
 
 
-def row_of(contract: Contract, agreed: Agreed) -> dict[str, Any]:
+def keep_listed(ledger: Ledger, listed: Agreed) -> int:
+    """Keep a file's prices as a provider's own list, below the router's; how many.
+
+    Takes the place of what a file of that name said before. Raises `Usage` for a discount.
+    """
+    if any(each.usd is None for each in listed.contracts):
+        raise Usage(f"{listed.source} has a discount in it, which no list of prices has.")
+    with ledger.writing:
+        cursor = ledger.cursor()
+        try:
+            with transaction(cursor):
+                cursor.execute(FORGET_LISTED, {"source": listed.source})
+                for each in listed.contracts:
+                    row = row_of(each, listed, "list")
+                    del row["discount_percent"]
+                    cursor.execute(ADD_LISTED, row)
+        finally:
+            cursor.close()
+    return len(listed.contracts)
+
+
+def row_of(contract: Contract, agreed: Agreed, kept_as: str = "contract") -> dict[str, Any]:
     """Kinds of one route and date share an id, which the file's digest keeps apart from others."""
     day = f"{naive(contract.valid_from):%Y-%m-%dT%H%M}"
     route = f"{contract.provider}/{contract.model}@{day}"
     return {
         **{name: getattr(contract, name) for name in ("provider", "model", "kind", "per_units")},
-        "contract_id": f"contract/{agreed.snapshot[:8]}/{route}",
+        "contract_id": f"{kept_as}/{agreed.snapshot[:8]}/{route}",
         "usd": worded(contract.usd),
         "discount_percent": worded(contract.discount_percent),
         "valid_from": naive(contract.valid_from),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import duckdb
 
 from hf_ledger.ingest.catalogue.identifying import identify
+from hf_ledger.ingest.catalogue.tariffs import COMPLETED_PRICES, COVERED_PRICES
 
 # What is listed and what was agreed are priced side by side, as two tiers.
 NANO_PRICES = """
@@ -21,6 +22,7 @@ select
 from (
     select
         'list' as tier,
+        rank,
         price_id,
         provider,
         model,
@@ -33,6 +35,7 @@ from (
     union all
     select
         'contract',
+        0,
         contract_id,
         provider,
         model,
@@ -51,11 +54,13 @@ TOKEN_PRICES = """
 create or replace temp table token_prices as
 select
     tier,
+    rank,
     price_id,
     provider,
     folded,
     valid_from,
     valid_to,
+    false as completed,
     min(per_units) as per_units,
     max(nano) filter (kind = 'input_tokens') as input_nano,
     max(nano) filter (kind = 'output_tokens') as output_nano,
@@ -88,7 +93,11 @@ with counted as (
 select
     counted.id,
     token_prices.tier,
-    'list_price_tokens' as basis,
+    case token_prices.rank
+        when 0 then 'list_price_tokens'
+        when 1 then 'provider_list_price'
+        else 'collected_price'
+    end as basis,
     token_prices.price_id,
     token_prices.per_units::hugeint as denominator,
     counted.uncached * input_nano
@@ -102,11 +111,12 @@ inner join token_prices
     and token_prices.folded = counted.folded
     and counted.ts >= token_prices.valid_from
     and (token_prices.valid_to is null or counted.ts < token_prices.valid_to)
+    and (not token_prices.completed or counted.cache_read + counted.cache_write > 0)
 where counted.output is not null
     and least(counted.uncached, counted.cache_read, counted.cache_write, counted.output) >= 0
 qualify row_number() over (
     partition by counted.id, token_prices.tier
-    order by token_prices.valid_from desc, token_prices.price_id desc
+    order by numerator is null, rank, valid_from desc, token_prices.price_id desc
 ) = 1
 """
 
@@ -142,9 +152,11 @@ with measured as (
 select
     measured.id,
     prices.tier,
-    case measured.kind
-        when 'gpu_seconds' then 'compute_time_estimate'
-        else 'list_price_units'
+    case
+        when measured.kind = 'gpu_seconds' then 'compute_time_estimate'
+        when prices.rank = 0 then 'list_price_units'
+        when prices.rank = 1 then 'provider_list_price'
+        else 'collected_price'
     end,
     prices.price_id,
     prices.per_units::hugeint * 1000000000,
@@ -162,7 +174,7 @@ anti join list_costs as by_tokens
 where measured.quantity >= 0
 qualify row_number() over (
     partition by measured.id, prices.tier
-    order by prices.model = '*', prices.valid_from desc, prices.price_id desc
+    order by prices.rank, prices.model = '*', prices.valid_from desc, prices.price_id desc
 ) = 1
 """
 
@@ -304,6 +316,8 @@ where staged.rowid = bases.id
 STEPS = (
     NANO_PRICES,
     TOKEN_PRICES,
+    COMPLETED_PRICES,
+    COVERED_PRICES,
     TOKEN_COSTS,
     UNIT_COSTS,
     DISCOUNTS,

@@ -24,7 +24,8 @@ from hf_ledger.ingest.catalogue.fetching import (
     fetch_routes,
     fetch_states,
 )
-from hf_ledger.ingest.catalogue.refreshing import Refreshed, keep_hardware, keep_list, keep_routes
+from hf_ledger.ingest.catalogue.mapped import keep_routes
+from hf_ledger.ingest.catalogue.refreshing import Refreshed, keep_hardware, keep_list
 from hf_ledger.ingest.errors import LedgerError
 from hf_ledger.ingest.ledger.ledger import Ledger
 
@@ -102,7 +103,8 @@ def refresh(ledger: Ledger, addresses: Addresses) -> Refreshed:
     now = datetime.now(UTC)
     with client() as http:
         done = keep_list(ledger, fetch_list(http, addresses, now))
-        done.routes = keep_routes(ledger, fetch_routes(http, addresses), addresses.hub, now)
+        routes, snapshot = fetch_routes(http, addresses)
+        done.routes = keep_routes(ledger, routes, addresses.hub, now, snapshot)
         if addresses.token:
             found, source, snapshot = fetch_hardware(http, addresses)
             done.hardware = keep_hardware(ledger, found, source, snapshot, now)

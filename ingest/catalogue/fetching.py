@@ -61,17 +61,22 @@ def fetch_list(http: httpx2.Client, addresses: Addresses, now: datetime) -> Pric
     return price_list(body_of(http, url), source_of(url), now)
 
 
-def fetch_routes(http: httpx2.Client, addresses: Addresses) -> list[Route]:
-    """The Hub's mappings, page by page on the same host; `Unusable` where they can't be had."""
+def fetch_routes(http: httpx2.Client, addresses: Addresses) -> tuple[list[Route], str]:
+    """The Hub's mappings, page by page on the same host, and the SHA-256 of all pages.
+
+    Raises `Unusable` where they can't be had.
+    """
     url: str | None = addresses.hub.rstrip("/") + MAPPINGS
     found: list[Route] = []
+    pages = []
     for _ in range(MOST_PAGES):
         if url is None:
             break
         reply = answer(http, url)
         found += routes_of(reply.content, source_of(url))
+        pages.append(reply.content)
         url = following(reply, url)
-    return found
+    return found, digest(b"".join(pages))
 
 
 def following(reply: httpx2.Response, url: str) -> str | None:

@@ -14,7 +14,7 @@ with spelled as (
         lower(model) as folded,
         min(model) as model
     from (
-        select model from prices
+        select model from prices where rank < 2
         union
         select model from models
         union

@@ -51,12 +51,14 @@ class PriceList(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A provider's own id for a model."""
+    """A provider's own id for a model; USD per million tokens where the mapping states both."""
 
     model: str
     provider: str
     provider_model: str
     task: str | None
+    input_usd: Decimal | None = None
+    output_usd: Decimal | None = None
 
 
 class Hardware(msgspec.Struct, frozen=True):
@@ -146,8 +148,21 @@ def routes_of(body: bytes, source: str) -> list[Route]:
             told = (model.get("id"), entry.get("provider"), entry.get("providerId"))
             if all(named(each) for each in told):
                 model_id, provider, provider_model = map(str, told)
-                routes.add(Route(model_id, provider, provider_model, task_of(entry.get("task"))))
+                task = task_of(entry.get("task"))
+                usd = stated(entry) if task == "chat-completion" else (None, None)
+                routes.add(Route(model_id, provider, provider_model, task, *usd))
     return sorted(routes, key=str)
+
+
+def stated(entry: dict[str, Any]) -> tuple[Decimal | None, Decimal | None]:
+    """What a mapping says of the price; neither where one is missing, or both are 0."""
+    details = entry.get("providerDetails")
+    pricing = details.get("pricing") if isinstance(details, dict) else None
+    if not isinstance(pricing, dict):
+        return None, None
+    entered, output = per_mtok(pricing.get("input")), per_mtok(pricing.get("output"))
+    known = entered is not None and output is not None and (entered or output)
+    return (entered, output) if known else (None, None)
 
 
 def task_of(name: Any) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from hf_ledger.ingest.catalogue.collection import keep_collected
 from hf_ledger.ingest.catalogue.sizes import CLASS_VERSION, shipped_sizes, size_of
 
 PRICES = """
@@ -150,8 +151,9 @@ def data_file(name: str) -> Path:
 def load_reference(cursor: duckdb.DuckDBPyConnection) -> None:
     """Add the shipped reference data to a ledger's tables; a second time changes nothing.
 
-    Writes prices, price_lists, routes, hardware_prices and models. Rows learned elsewhere
-    (refreshed prices, routes seen on the wire) stay. The caller holds the transaction.
+    Writes prices (the installed collection's too), price_lists, routes, hardware_prices and models.
+    Rows learned elsewhere (refreshed prices, routes seen on the wire) stay. The caller holds the
+    transaction.
     """
     cursor.execute(PRICES, {"path": str(data_file("prices.csv"))})
     cursor.execute(CLOSE_PRICES)
@@ -160,6 +162,7 @@ def load_reference(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(ADD_PRICE_LISTS, {"path": str(data_file("price_lists.csv"))})
     cursor.execute(ADD_ROUTES, {"path": str(data_file("routes.csv"))})
     cursor.execute(ADD_HARDWARE, {"path": str(data_file("endpoint_hardware.csv"))})
+    keep_collected(cursor)
     load_models(cursor)
 
 

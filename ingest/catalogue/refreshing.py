@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from hf_ledger.ingest.catalogue.comparing import naive
-from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList, Route
+from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 
@@ -38,6 +38,7 @@ select
     min(missing_since) as missing_since
 from prices
 where valid_to is null
+    and rank = 0
     and price_id in (select price_id from prices where kind = 'input_tokens')
 group by all
 order by valid_from
@@ -81,25 +82,6 @@ select
 ADD_LIST = """
 insert into price_lists
 values ($snapshot, $source, $moment)
-"""
-
-KNOWN_ROUTES = """
-select
-    model,
-    provider,
-    provider_model
-from routes
-"""
-
-ADD_ROUTES = """
-insert into routes
-select
-    unnest($models),
-    unnest($providers),
-    unnest($provider_models),
-    unnest($tasks),
-    $moment,
-    $source
 """
 
 OPEN_HARDWARE = """
@@ -282,30 +264,6 @@ def same(listed: Listed, price: Standing | None) -> bool:
     if price is None:
         return listed.prices is None
     return listed.prices == (price.input_usd, price.output_usd) and listed.is_free == price.is_free
-
-
-def keep_routes(ledger: Ledger, routes: Sequence[Route], source: str, moment: datetime) -> int:
-    """Add the routes not known yet, as seen from now on; how many."""
-    with ledger.writing:
-        cursor = ledger.cursor()
-        try:
-            known = set(cursor.execute(KNOWN_ROUTES).fetchall())
-            new = [r for r in routes if (r.model, r.provider, r.provider_model) not in known]
-            if new:
-                cursor.execute(
-                    ADD_ROUTES,
-                    {
-                        "models": [route.model for route in new],
-                        "providers": [route.provider for route in new],
-                        "provider_models": [route.provider_model for route in new],
-                        "tasks": [route.task for route in new],
-                        "moment": naive(moment),
-                        "source": source,
-                    },
-                )
-        finally:
-            cursor.close()
-    return len(new)
 
 
 def keep_hardware(

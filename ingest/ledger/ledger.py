@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -200,12 +200,14 @@ def load_shipped(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def reference_version() -> str:
-    """This package's version and a digest of the figures that ship with it."""
+    """Versions of this package and of the price collection, and a digest of the shipped figures."""
+    from hf_ledger.ingest.catalogue.collection import PACKAGE
+
     digest = hashlib.sha256()
     folder = Path(str(resources.files("hf_ledger") / "data"))
     for file in sorted(folder.glob("*.csv")):
         digest.update(file.read_bytes())
-    return f"{installed_version()}+{digest.hexdigest()[:16]}"
+    return f"{installed_version()}+{metadata.version(PACKAGE)}+{digest.hexdigest()[:16]}"
 
 
 class transaction:  # noqa: N801 - reads as a statement: `with transaction(cursor):`

@@ -243,6 +243,14 @@ def m0003_book_of_account(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(table)
 
 
+PRICE_RANKS = "alter table prices add column rank tinyint default 0"
+
+
+def m0004_price_ranks(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Prices of several sources for one route: which counts first."""
+    cursor.execute(PRICE_RANKS)
+
+
 PREFIX_ROUTES = """
 alter table prefixes add column route varchar;
 alter table prefixes add column hash_key_id varchar;
@@ -250,7 +258,7 @@ alter table prefixes add column input_tokens bigint
 """
 
 
-def m0004_prefix_routes(cursor: duckdb.DuckDBPyConnection) -> None:
+def m0005_prefix_routes(cursor: duckdb.DuckDBPyConnection) -> None:
     """Where an input went, under which key: only what went the same way shares a prefix."""
     cursor.execute(PREFIX_ROUTES)
 
@@ -259,5 +267,6 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0001_first_walk,
     m0002_other_ways_in,
     m0003_book_of_account,
-    m0004_prefix_routes,
+    m0004_price_ranks,
+    m0005_prefix_routes,
 )
