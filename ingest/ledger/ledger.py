@@ -28,7 +28,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
     # At 16 MB, the default, a large batch is written, and at once compressed a second time.
-    "checkpoint_threshold": "256MB",
+    "checkpoint_threshold": "64MB",
 }
 
 MIGRATIONS_TABLE = """

@@ -127,8 +127,10 @@ def collect(ledger: Ledger, places: Places) -> Collected:
     with ledger.writing, ExitStack() as opened:
         stages = [_stage(ledger, places.make() / name, opened) for name in LINES]
         backlog = Backlog(places.spool, known_segments(stages[0].cursor))
-        for filled in filled_ahead(stages, backlog):
-            _collect_batch(filled, done)
+        # Closed before the cursors are: the thread that stages ahead ends with it.
+        with closing(filled_ahead(stages, backlog)) as batches:
+            for filled in batches:
+                _collect_batch(filled, done)
         _collect_lost(stages[0], done)
     return done
 

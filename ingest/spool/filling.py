@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
@@ -74,7 +74,7 @@ class Filled:
         return (self.stage.add(good) if good else 0), len(good)
 
 
-def filled_ahead(stages: Sequence[Stage], backlog: Backlog) -> Iterator[Filled]:
+def filled_ahead(stages: Sequence[Stage], backlog: Backlog) -> Generator[Filled, None, None]:
     """Each batch staged; while one is committed, the next is read on the other core."""
     with ThreadPoolExecutor(1, "hf-ledger-stage") as pool:
         ahead = pool.submit(_fill, stages[0], backlog)
