@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import uuid
 import zlib
 from collections.abc import Iterator
@@ -478,8 +479,10 @@ def test_a_batch_that_fails_leaves_those_before_it_kept_and_the_rest_for_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(collector, "keep_segments", second_time_full)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(OSError, match="no space") as failed:
             collect(ledger, places)
+        assert [each.name for each in threading.enumerate() if "stage" in each.name] == []
+        assert failed.traceback  # which keeps the generator alive
     before = one(ledger, "select count(*) from calls")
     assert 0 < before <= 5
     assert collect(ledger, places).new == 17 - before

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.spool.lines import encode
-from hf_ledger.ingest.spool.reading import PIECE_BYTES
 from hf_ledger.ingest.spool.staging import AT_FAULT, Stage, guilty
 
 #: Filled by the catalogue, the router's prefix count or an invoice: no line says them.
@@ -275,7 +274,7 @@ def test_lines_that_are_no_call_are_refused_and_never_become_empty_rows(
 def test_a_line_of_some_megabytes_is_taken(stage: Stage) -> None:
     long = body(make_call(tags={"note": "x" * 5 * 2**20}))
     assert stage.refused([long, body(make_call())]) == []
-    assert stage.add([long], PIECE_BYTES) == 1
+    assert stage.add([long]) == 1
 
 
 def test_what_fails_on_rows_is_found_by_row_and_staged_stays(stage: Stage) -> None:

@@ -27,6 +27,8 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # Everything needed is in the wheel; a ledger never fetches code from the network.
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    # At 16 MB, the default, a large batch is written, and at once compressed a second time.
+    "checkpoint_threshold": "64MB",
 }
 
 MIGRATIONS_TABLE = """

@@ -145,8 +145,10 @@ def _stage(ledger: Ledger, path: Path, opened: ExitStack) -> Stage:
 
 def _collect_segments(stages: Sequence[Stage], places: Places, done: Collected) -> None:
     backlog = Backlog(places.spool, known_segments(stages[0].cursor))
-    for filled in filled_ahead(stages, backlog):
-        _collect_batch(filled, done)
+    # Closed before the cursors are: the thread that stages ahead ends with it.
+    with closing(filled_ahead(stages, backlog)) as batches:
+        for filled in batches:
+            _collect_batch(filled, done)
 
 
 def known_segments(cursor: duckdb.DuckDBPyConnection) -> dict[str, Segment]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
 
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.spool.reading import (
-    PIECE_BYTES,
     PIECE_LINES,
     Backlog,
     Batch,
@@ -72,10 +71,10 @@ class Filled:
             Rejected(placed[index][0], "not readable as a call") for index in sorted(refused)
         ]
         good = [line for index, (_, line) in enumerate(placed) if index not in refused]
-        return (self.stage.add(good, PIECE_BYTES) if good else 0), len(good)
+        return (self.stage.add(good) if good else 0), len(good)
 
 
-def filled_ahead(stages: Sequence[Stage], backlog: Backlog) -> Iterator[Filled]:
+def filled_ahead(stages: Sequence[Stage], backlog: Backlog) -> Generator[Filled, None, None]:
     """Each batch staged; while one is committed, the next is read on the other core."""
     with ThreadPoolExecutor(1, "hf-ledger-stage") as pool:
         ahead = pool.submit(_fill, stages[0], backlog)

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from hf_ledger.ingest.spool.reading import PIECE_BYTES
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,9 +20,6 @@ Item = TypeVar("Item")
 
 #: What DuckDB raises for a line that is at fault. A full disk or memory is not its fault.
 AT_FAULT = (duckdb.DataError, duckdb.ProgrammingError, duckdb.IntegrityError)
-
-#: DuckDB reads a file in parts of twice this, side by side; only few lines need more.
-USUALLY_LONGEST = 2**20
 
 CREATE = """
 create or replace temp table staged as
@@ -132,7 +127,6 @@ from (
         $path,
         format = 'newline_delimited',
         auto_detect = false,
-        maximum_object_size = $longest,
         columns = {
             call_id: 'uuid',
             ts: 'bigint',
@@ -251,14 +245,13 @@ class Stage:
         self.cursor.execute(CREATE)
         self.parked = 0
 
-    def add(self, lines: Iterable[bytes | memoryview], longest: int = USUALLY_LONGEST) -> int:
+    def add(self, lines: Iterable[bytes | memoryview]) -> int:
         """Add call lines, newlines included, to `staged`; `AT_FAULT` where one is refused.
 
         Belongs outside the transaction that reads the rows: see `filling.BATCH_CALLS`.
         """
         with _written(self._path, lines):
-            values = {"path": str(self._path), "longest": longest}
-            return _count(self.cursor.execute(STAGE, values))
+            return _count(self.cursor.execute(STAGE, {"path": str(self._path)}))
 
     def drop_repeated(self) -> int:
         """Keep each (call_id, ts) once; how many rows went."""
@@ -277,7 +270,7 @@ class Stage:
 
     def refused(self, lines: Sequence[bytes]) -> list[int]:
         """Indexes of the lines that can't become rows; `staged` stays as it is."""
-        return guilty(lines, lambda some: self._passes(lambda: self.add(some, PIECE_BYTES)))
+        return guilty(lines, lambda some: self._passes(lambda: self.add(some)))
 
     def failing(self, then: Callable[[], object]) -> list[int]:
         """Rowids of the staged rows with which `then` fails; `staged` stays as it is."""
