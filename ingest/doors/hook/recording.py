@@ -12,6 +12,7 @@ from hf_ledger.ingest.doors.hook.hook import Hook, restart_after_fork
 from hf_ledger.ingest.doors.hook.hosts import environment as variables
 from hf_ledger.ingest.doors.hook.hosts import named_hosts, settings_of
 from hf_ledger.ingest.doors.hook.labels import Labels, given
+from hf_ledger.ingest.doors.hook.later import now_or_later
 from hf_ledger.ingest.doors.hook.threads import carry_labels, leave_threads_alone
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.process import this_process
@@ -121,7 +122,7 @@ def _segments(places: Places, labels: Labels) -> Segments:
 
 def _start(hook: Hook) -> None:
     active.hook = hook
-    clients.hook_now_or_later(active.library)
+    now_or_later(clients.LIBRARIES, active.library)
     restart_after_fork(hook.restart)
     atexit.register(hook.finish)
 

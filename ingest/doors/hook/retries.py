@@ -12,7 +12,7 @@ REMEMBERED = 1024
 WINDOW_US = 120 * 1_000_000
 
 #: LiteLLM states its own retries at the end of the body, and fewer of them the next time.
-COUNTER = re.compile(rb', ?"max_retries": ?\d+')
+COUNTER = rb', ?"max_retries": ?\d+'
 TAIL = 64
 
 
@@ -26,7 +26,7 @@ def key_of(sent: tuple[str | None, Hashable, bytes | None] | None) -> int:
     """What two attempts of one request have in common, of operation, address and body."""
     operation_id, address, body = sent or (None, None, None)
     if body is not None:
-        body = body[:-TAIL] + COUNTER.sub(b"", body[-TAIL:])
+        body = body[:-TAIL] + re.sub(COUNTER, b"", body[-TAIL:])
     return hash((operation_id, address, body))
 
 
