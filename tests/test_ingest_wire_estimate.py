@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire import estimate
+from hf_ledger.ingest.wire.events import MOST_COUNTED
 from hf_ledger.ingest.wire.exchange import Ending
 from hf_ledger.ingest.wire.reply import ReplyReader
 
@@ -120,6 +121,19 @@ def test_an_interrupted_stream_is_costed_on_what_came() -> None:
     assert whole.outcome == half.outcome == "interrupted"
     assert whole.output_tokens == pytest.approx(2 * (half.output_tokens or 0), abs=1)
     assert half.tokens_source == "estimated"
+
+
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_a_stream_too_long_to_keep_is_taken_for_like_its_beginning(at_once: int) -> None:
+    word = event(delta(ENGLISH))
+    times = (3 * MOST_COUNTED // len(word)) // at_once * at_once
+    sent = chat(stream=True)
+    reader = ReplyReader(asked(CHAT_URL, sent), 200, SSE, 0, Clock())
+    for _ in range(times // at_once):
+        reader.feed(word * at_once)
+    reader.finish("closed")
+    reader.estimate(packed(sent))
+    assert reader.call.output_tokens == pytest.approx(times * len(ENGLISH) * 0.24, rel=0.01)
 
 
 def test_nothing_came_and_nothing_is_made_up() -> None:

@@ -141,11 +141,15 @@ def written_tokens(body: bytes) -> int | None:
     return tokens_of(_written(raw.decode(_ANY, body))) or None
 
 
-def streamed_tokens(pieces: Iterable[bytes]) -> int | None:
-    """The same for what has come of a stream; a server that sends token by token counts itself."""
+def streamed_tokens(pieces: Iterable[bytes], size: int) -> int | None:
+    """The same for what has come of a stream; a server that sends token by token counts itself.
+
+    `size` is the whole stream's: the end of a long one is not kept and taken for like the rest.
+    """
     counted = 0
     texts: list[str] = []
-    for data in payloads(b"".join(pieces)):
+    kept = b"".join(pieces)
+    for data in payloads(kept):
         event = raw.decode(EVENT, data)
         if event is None:
             continue
@@ -153,7 +157,8 @@ def streamed_tokens(pieces: Iterable[bytes]) -> int | None:
             counted += 1
         else:
             texts.extend(_written_in(event))
-    return counted + tokens_of(texts) or None
+    found = counted + tokens_of(texts)
+    return round(found * size / len(kept)) if found else None
 
 
 def _written_in(event: Event) -> Iterator[str]:

@@ -26,8 +26,8 @@ _SAYS = re.compile(
     rb'|(?:message_stop|message-end|response\.(?:completed|incomplete|failed)|error)"'
     rb"[ \t]*[,}\r\n])"
 )
-#: Beyond this a stream without usage is not counted to its end.
-MOST_COUNTED = 4 << 20
+#: So much of a stream is kept to count its tokens, should nobody state them.
+MOST_COUNTED = 512 << 10
 _DONE = b"[DONE]"
 _TERMINAL_TYPES = frozenset(
     {
@@ -89,7 +89,7 @@ class Events:
         self.first: bytes = b""  # first event: id and model stand in it
         self.generated: bytes = b""  # TGI's or llama.cpp's last event: its counts
         self.pieces: list[bytes] = []  # as they came, to be counted where no usage is stated
-        self._size = 0
+        self.size = 0
         self._named = False  # an event has been called an error
         self._usages: list[bytes] = []  # first and last event that states usage
         self._errors: list[bytes] = []
@@ -142,9 +142,11 @@ class Events:
     def _read(self, lines: bytes) -> None:
         if not self.content:
             self._seek_content(lines)
-        self._size += len(lines)
-        if self._size <= MOST_COUNTED:
+        self.size += len(lines)
+        if self.size <= MOST_COUNTED:
             self.pieces.append(lines)
+        elif not self.pieces:
+            self.pieces.append(lines[:MOST_COUNTED])
         for found in _SAYS.finditer(lines):
             self._note(found[1], lines, found.start())
         if lines.startswith(b"event:") or self._named:

@@ -107,7 +107,7 @@ class ReplyReader:
         if self.promised is not None or not estimate.lacks(call):
             return
         if self._events is not None:
-            written = estimate.streamed_tokens(self._events.pieces)
+            written = estimate.streamed_tokens(self._events.pieces, self._events.size)
         elif call.outcome == "ok":
             written = estimate.written_tokens(b"".join(self._kept))
         else:
