@@ -393,6 +393,23 @@ async def test_redirects_are_no_calls(scripted: Server, places: Places) -> None:
     assert counted(places) == {"other": 1}
 
 
+async def test_a_queues_polls_are_part_of_their_call(practice: Practice, places: Places) -> None:
+    place = f"{practice.url}/fal-ai/fal-ai/ltx-video"
+    async with ClientSession() as session:
+        asked = await session.post(f"{place}?_subdomain=queue", json={"prompt": "the sea"})
+        path = f"{place}/requests/{(await asked.json())['request_id']}"
+        waiting = True
+        while waiting:
+            async with session.get(f"{path}/status?_subdomain=queue") as poll:
+                waiting = poll.status == 202
+                await poll.read()
+            assert calls(places) == []
+        async with session.get(f"{path}?_subdomain=queue") as result:
+            assert (await result.json())["video"]
+    call = only_call(places)
+    assert (call.outcome, call.units, call.unit_kind) == ("ok", "3", "fal_billable_unit")
+
+
 async def test_a_gateway_of_ours_is_left_the_record(scripted: Server, places: Places) -> None:
     url = scripted.answer(plain(headers={"x-hf-ledger-call-id": "01"}))
     async with ClientSession() as session:

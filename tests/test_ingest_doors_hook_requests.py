@@ -332,6 +332,18 @@ def test_redirects_are_no_calls(scripted: Server, places: Places) -> None:
     assert counted(places) == {"other": 1}
 
 
+def test_a_queues_polls_are_part_of_their_call(practice: Practice, places: Places) -> None:
+    place = f"{practice.url}/fal-ai/fal-ai/ltx-video"
+    with requests.Session() as session:
+        job = session.post(f"{place}?_subdomain=queue", json={"prompt": "the sea"}, timeout=9)
+        path = f"{place}/requests/{job.json()['request_id']}"
+        while session.get(f"{path}/status?_subdomain=queue", timeout=9).status_code == 202:
+            assert calls(places) == []
+        assert session.get(f"{path}?_subdomain=queue", timeout=9).json()["video"]
+    call = only_call(places)
+    assert (call.outcome, call.units, call.unit_kind) == ("ok", "3", "fal_billable_unit")
+
+
 def test_a_gateway_of_ours_is_left_the_record(scripted: Server, places: Places) -> None:
     url = scripted.answer(plain(headers={"x-hf-ledger-call-id": "01"}))
     requests.post(url, json=chat(), timeout=9)

@@ -24,10 +24,11 @@ from hf_ledger.ingest.call import Call, Line, Noticed, OpenCall, Recorder, Route
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
-from hf_ledger.ingest.spool import collector
+from hf_ledger.ingest.spool import collector, filling
 from hf_ledger.ingest.spool.collector import Collected, collect
 from hf_ledger.ingest.spool.lines import encode
 from hf_ledger.ingest.spool.process import this_process
+from hf_ledger.ingest.spool.reading import Batch
 from hf_ledger.ingest.spool.segments import Segments
 
 
@@ -143,7 +144,13 @@ def test_any_order_and_any_repetition_gives_each_call_once(
 
 
 def test_a_refilled_ledger_equals_the_first(places: Places) -> None:
-    spool(places, [make_call(ts=NOON + timedelta(hours=hour), prefix=[hour]) for hour in range(6)])
+    spool(
+        places,
+        [
+            make_call(ts=NOON + timedelta(hours=hour), prefix=[hour], hash_key_id="k")
+            for hour in range(6)
+        ],
+    )
     everything = "from calls order by ts, call_id"
     with Ledger.open(places) as first:
         collect(first, places)
@@ -155,7 +162,7 @@ def test_a_refilled_ledger_equals_the_first(places: Places) -> None:
 
 
 def test_block_hashes_are_kept_for_new_calls_only(ledger: Ledger, places: Places) -> None:
-    call = make_call(prefix=[1, -2, 3])
+    call = make_call(prefix=[1, -2, 3], hash_key_id="k")
     spool(places, [call])
     collect(ledger, places)
     spool(places, [call, make_call()])
@@ -421,6 +428,55 @@ def test_more_calls_than_a_row_group_holds_all_arrive(
     assert (done.new, done.known, done.quarantined) == (count, 0, 0)
     assert one(ledger, "select count(distinct call_id) from calls") == count
     assert one(ledger, "select count(*) from calls where cost is null") == 0
+
+
+def test_batches_overlap_and_keep_each_call_and_offset_once(
+    ledger: Ledger, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "BATCH_CALLS", 7)
+    calls = [make_call() for _ in range(50)]
+    for start in range(0, 50, 10):
+        spool(places, [*calls[start : start + 10], calls[0]])
+    done = collect(ledger, places)
+    assert (done.new, done.known) == (50, 5)
+    assert collect(ledger, places) == Collected()
+    taken = dict(rows(ledger, "select name, taken_bytes from segments"))
+    assert taken == {path.name: path.stat().st_size for path in places.spool.iterdir()}
+
+
+def test_a_batch_that_fails_leaves_those_before_it_kept_and_the_rest_for_later(
+    ledger: Ledger, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "BATCH_CALLS", 5)
+    spool(places, [make_call() for _ in range(17)])
+    real, kept = collector.keep_segments, 0
+
+    def second_time_full(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+        nonlocal kept
+        kept += 1
+        if kept == 2:
+            raise OSError("no space left on device")
+        real(cursor, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(collector, "keep_segments", second_time_full)
+        with pytest.raises(OSError, match="no space"):
+            collect(ledger, places)
+    before = one(ledger, "select count(*) from calls")
+    assert 0 < before <= 5
+    assert collect(ledger, places).new == 17 - before
+    assert one(ledger, "select count(distinct call_id) from calls") == 17
+
+
+def test_many_notices_are_kept_in_several_transactions(
+    ledger: Ledger, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "BATCH_RARE", 3)
+    monkeypatch.setattr(filling, "PIECE_LINES", 2)
+    segment_of(places, *(Noticed(ts=1, counts={"poll": 1}) for _ in range(20)), make_call())
+    done = collect(ledger, places)
+    assert (done.noticed, done.new) == (20, 1)
+    assert one(ledger, "select sum(count) from noticed") == 20
 
 
 def test_a_batch_that_would_lose_calls_is_not_committed(

@@ -92,7 +92,7 @@ def test_a_killed_collector_takes_everything_or_nothing(places: Places) -> None:
     chance = random.Random(11)
     expected = 0
     for _ in range(5):
-        spool(places, [make_call(prefix=[1, 2]) for _ in range(3_000)])
+        spool(places, [make_call(prefix=[1, 2], hash_key_id="k") for _ in range(3_000)])
         expected += 3_000
         child = start(COLLECTOR)
         assert child.stdout

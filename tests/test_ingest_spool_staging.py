@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.spool.lines import encode
+from hf_ledger.ingest.spool.reading import PIECE_BYTES
 from hf_ledger.ingest.spool.staging import AT_FAULT, Stage, guilty
 
 #: Filled by the catalogue, the router's prefix count or an invoice: no line says them.
@@ -32,6 +33,7 @@ NOT_IN_A_LINE = {
     "params_active_b",
     "size_class",
     "class_version",
+    "prefix_route",
     "prefix_tokens_5m",
     "prefix_tokens_1h",
     "list_cost",
@@ -105,19 +107,20 @@ FULL: dict[str, Any] = {
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with Ledger.memory() as ledger:
-        made = Stage(ledger.cursor(), tmp_path)
+        made = Stage(ledger.cursor(), tmp_path / "collecting.ndjson")
         made.clear()
         yield made
 
 
 def body(call: Call) -> bytes:
-    return encode(call).rstrip(b"\n")
+    return encode(call)
 
 
 def staged(stage: Stage, *calls: Call) -> list[dict[str, Any]]:
     """The rows that these calls become."""
     stage.clear()
     stage.add([body(call) for call in calls])
+    stage.drop_repeated()
     found = stage.cursor.execute("from staged order by ts, call_id")
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -130,7 +133,7 @@ def test_the_example_has_every_field_of_a_call() -> None:
 def test_every_field_of_a_call_arrives(stage: Stage) -> None:
     (row,) = staged(stage, Call(**FULL))
     expected = {
-        **{name: value for name, value in FULL.items() if name != "prefix"},
+        **FULL,
         "call_id": uuid.UUID(FULL["call_id"]),
         "fallback_of": uuid.UUID(FULL["fallback_of"]),
         "ts": datetime(2026, 8, 12, 12, 0, 0, 123456, tzinfo=UTC).replace(tzinfo=None),
@@ -143,17 +146,11 @@ def test_every_field_of_a_call_arrives(stage: Stage) -> None:
     assert set(row) - set(expected) == NOT_IN_A_LINE
 
 
-def test_block_hashes_have_a_table_of_their_own(stage: Stage) -> None:
-    staged(stage, Call(**FULL), make_call(), make_call(prefix=[]))
-    blocks = stage.cursor.execute("select call_id, blocks from staged_blocks").fetchall()
-    assert blocks == [(uuid.UUID(FULL["call_id"]), [2**63 - 1, -(2**63)])]
-
-
 def test_a_line_that_leaves_everything_out_has_the_structs_defaults(stage: Stage) -> None:
     bare = Call(call_id=FULL["call_id"], ts=0)
     (row,) = staged(stage, bare)
     for field in msgspec.structs.fields(Call):
-        if field.name not in ("call_id", "ts", "prefix"):
+        if field.name not in ("call_id", "ts"):
             assert row[field.name] == getattr(bare, field.name), field.name
     assert row["cost_basis"] == "unknown"
     assert (row["cost"], row["list_cost"], row["billed_cost"]) == (None, None, None)
@@ -180,7 +177,9 @@ def test_bins_are_five_percent_wide(
     assert (row["lat_bin"], row["ttft_bin"]) == (expected, expected)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(times=st.lists(st.floats(1.0, 1e8), min_size=1, max_size=20))
 def test_a_bin_holds_its_time(stage: Stage, times: list[float]) -> None:
     rows = staged(stage, *(make_call(latency_ms=each) for each in times))
@@ -222,7 +221,9 @@ def test_odd_strings_arrive_as_they_are(stage: Stage) -> None:
     assert [row["operation"] for row in rows] == odd
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
 @given(
     st.lists(
         st.tuples(st.text(max_size=20), st.dictionaries(st.text(max_size=5), st.text(max_size=5))),
@@ -268,13 +269,37 @@ def test_values_that_fit_no_column_are_the_lines_fault(
 def test_lines_that_are_no_call_are_refused_and_never_become_empty_rows(
     stage: Stage, line: bytes
 ) -> None:
-    assert stage.refused([body(make_call()), line]) == [1]
+    assert stage.refused([body(make_call()), line + b"\n"]) == [1]
+
+
+def test_a_line_of_some_megabytes_is_taken(stage: Stage) -> None:
+    long = body(make_call(tags={"note": "x" * 5 * 2**20}))
+    assert stage.refused([long, body(make_call())]) == []
+    assert stage.add([long], PIECE_BYTES) == 1
+
+
+def test_what_fails_on_rows_is_found_by_row_and_staged_stays(stage: Stage) -> None:
+    calls = [make_call(team="bad" if number in (3, 7) else "good") for number in range(11)]
+    stage.add([body(each) for each in [calls[0], *calls]])
+    assert stage.drop_repeated() == 1
+
+    def choosy() -> None:
+        stage.cursor.execute("select case when team = 'bad' then error('no') end from staged")
+        stage.cursor.fetchall()
+
+    failing = stage.failing(choosy)
+    assert len(failing) == 2
+    stage.park(failing)
+    choosy()
+    assert stage.cursor.execute("select count(*) from staged").fetchone() == (9,)
+    stage.unpark()
+    assert stage.cursor.execute("select count(distinct call_id) from staged").fetchone() == (11,)
 
 
 def test_nothing_is_left_beside_the_ledger(stage: Stage, tmp_path: Path) -> None:
     stage.add([body(make_call())])
     with pytest.raises(AT_FAULT):
-        stage.add([b"{"])
+        stage.add([b"{\n"])
     assert list(tmp_path.iterdir()) == []
 
 

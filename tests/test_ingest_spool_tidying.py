@@ -104,7 +104,13 @@ def test_other_files_in_the_folder_are_not_touched(ledger: Ledger, places: Place
 def test_block_hashes_go_after_seven_days_and_calls_stay(ledger: Ledger, places: Places) -> None:
     now = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
     old, young = now - timedelta(days=7, minutes=1), now - timedelta(days=6, hours=23)
-    spool(places, [make_call(ts=old, prefix=[1]), make_call(ts=young, prefix=[2])])
+    spool(
+        places,
+        [
+            make_call(ts=old, prefix=[1], hash_key_id="k"),
+            make_call(ts=young, prefix=[2], hash_key_id="k"),
+        ],
+    )
     collect(ledger, places)
     tidy(ledger, places, now.timestamp())
     cursor = ledger.cursor()

@@ -54,7 +54,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "model": Command("hf_ledger.cli.model:model", "Size, class and source for model ids."),
     "prices": Command("hf_ledger.cli.prices:app", "The price list and its history."),
-    "key": Command("hf_ledger.cli.key:app", "Keys for hosts that post their calls here."),
+    "key": Command(
+        "hf_ledger.cli.key:app",
+        "Keys of hosts that post their calls here, and of the hashes of prompts.",
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),

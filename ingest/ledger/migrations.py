@@ -243,8 +243,21 @@ def m0003_book_of_account(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(table)
 
 
+PREFIX_ROUTES = """
+alter table prefixes add column route varchar;
+alter table prefixes add column hash_key_id varchar;
+alter table prefixes add column input_tokens bigint
+"""
+
+
+def m0004_prefix_routes(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Where an input went, under which key: only what went the same way shares a prefix."""
+    cursor.execute(PREFIX_ROUTES)
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0001_first_walk,
     m0002_other_ways_in,
     m0003_book_of_account,
+    m0004_prefix_routes,
 )

@@ -7,8 +7,9 @@ say) adds nothing, because a call is known by its id and start.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 import msgspec
@@ -18,6 +19,7 @@ from hf_ledger.ingest.catalogue.costing import enrich
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.spool.filling import NOT_ALL_KEPT, Filled, filled_ahead
 from hf_ledger.ingest.spool.keeping import (
     keep_noticed,
     keep_opened,
@@ -26,8 +28,9 @@ from hf_ledger.ingest.spool.keeping import (
     keep_segments,
 )
 from hf_ledger.ingest.spool.lines import encode
+from hf_ledger.ingest.spool.prefixes import fill_prefixes
 from hf_ledger.ingest.spool.process import is_gone
-from hf_ledger.ingest.spool.reading import Batch, Rejected, Segment, batches
+from hf_ledger.ingest.spool.reading import Backlog, Batch, Segment
 from hf_ledger.ingest.spool.staging import AT_FAULT, Stage
 
 KNOWN_SEGMENTS = """
@@ -67,13 +70,11 @@ where calls.call_id = staged.call_id
     and calls.outcome = 'lost'
 """
 
-DROP_KNOWN_BLOCKS = """
-delete from staged_blocks
-where call_id not in (select call_id from staged)
+KEEP_CALLS = """
+insert into calls
+select * exclude (prefix, prefix_route)
+from staged
 """
-
-KEEP_CALLS = "insert into calls from staged"
-KEEP_BLOCKS = "insert into prefixes from staged_blocks"
 
 OPENED_BY = """
 select distinct
@@ -91,13 +92,12 @@ where host = $host
     and process_start = $process_start
 """
 
-NOT_ALL_KEPT = (
-    "the ledger would have kept {kept} of {expected} new calls: nothing was taken and all of it "
-    "is still in spool/. This is a defect of hf-ledger or DuckDB; please report it."
-)
-
 _log = logging.getLogger("hf_ledger")
 _call_decoder = msgspec.json.Decoder(Call)
+
+
+#: Lines on their way into DuckDB, for the batch under way and the one after it.
+LINES = ("collecting.ndjson", "collecting-next.ndjson")
 
 
 @dataclass
@@ -124,16 +124,17 @@ def collect(ledger: Ledger, places: Places) -> Collected:
     Raises duckdb.Error or OSError where the ledger or the disk fails; nothing is half done then.
     """
     done = Collected()
-    with ledger.writing:
-        cursor = ledger.cursor()
-        try:
-            stage = Stage(cursor, places.make())
-            for batch in batches(places.spool, known_segments(cursor)):
-                _collect_batch(stage, batch, done)
-            _collect_lost(stage, done)
-        finally:
-            cursor.close()
+    with ledger.writing, ExitStack() as opened:
+        stages = [_stage(ledger, places.make() / name, opened) for name in LINES]
+        backlog = Backlog(places.spool, known_segments(stages[0].cursor))
+        for filled in filled_ahead(stages, backlog):
+            _collect_batch(filled, done)
+        _collect_lost(stages[0], done)
     return done
+
+
+def _stage(ledger: Ledger, path: Path, opened: ExitStack) -> Stage:
+    return Stage(opened.enter_context(closing(ledger.cursor())), path)
 
 
 def known_segments(cursor: duckdb.DuckDBPyConnection) -> dict[str, Segment]:
@@ -144,18 +145,17 @@ def known_segments(cursor: duckdb.DuckDBPyConnection) -> dict[str, Segment]:
     }
 
 
-def _collect_batch(stage: Stage, batch: Batch, done: Collected) -> None:
-    """One transaction; tried again without the lines at fault where DuckDB refuses some."""
-    unpriced: list[bytes] = []
+def _collect_batch(filled: Filled, done: Collected) -> None:
+    """One transaction; tried again with those calls aside that can't be priced."""
     try:
-        new = _commit(stage, batch, unpriced)
+        new = _commit(filled)
     except AT_FAULT:
-        _set_aside(stage, batch)
-        unpriced = _unpriceable(stage, batch)
-        new = _commit(stage, batch, unpriced)
+        _park_unpriceable(filled.stage)
+        new = _commit(filled)
+    batch = filled.batch
     done.new += new
-    done.known += len(batch.calls) + len(unpriced) - new
-    done.unpriced_by_error += len(unpriced)
+    done.known += filled.lines - new
+    done.unpriced_by_error += filled.stage.parked
     done.quarantined += len(batch.rejected)
     done.noticed += sum(sum(notice.counts.values()) for _, notice in batch.noticed)
     done.routes += len(batch.routes)
@@ -163,32 +163,20 @@ def _collect_batch(stage: Stage, batch: Batch, done: Collected) -> None:
         done.segments[name] = done.segments.get(name, 0) + lines
 
 
-def _set_aside(stage: Stage, batch: Batch) -> None:
-    """Move the lines that can't become a row to quarantine."""
-    refused = stage.refused(batch.calls)
-    batch.rejected += [
-        Rejected(batch.positions[index], "not readable as a call") for index in refused
-    ]
-    batch.calls = batch.without(refused)
-
-
-def _unpriceable(stage: Stage, batch: Batch) -> list[bytes]:
+def _park_unpriceable(stage: Stage) -> None:
     """Take out the calls that sizing or pricing fails on: they are kept, their cost unknown."""
-    refused = stage.refused(batch.calls, lambda: enrich(stage.cursor))
-    lines = [batch.calls[index] for index in refused]
-    if lines:
-        _log.error("hf-ledger could not price %d calls; they are kept unpriced", len(lines))
-    batch.calls = batch.without(refused)
-    return lines
+    failing = stage.failing(lambda: enrich(stage.cursor))
+    if failing:
+        _log.error("hf-ledger could not price %d calls; they are kept unpriced", len(failing))
+        stage.park(failing)
 
 
-def _commit(stage: Stage, batch: Batch, unpriced: Sequence[bytes]) -> int:
+def _commit(filled: Filled) -> int:
     """One batch and its offsets in one transaction; the number of new rows."""
-    cursor = stage.cursor
-    staged = stage.fill(batch.calls, unpriced)
+    cursor, batch = filled.stage.cursor, filled.batch
     with transaction(cursor):
         keep_routes(cursor, batch)
-        new = _keep_calls(stage, staged)
+        new = _keep_calls(filled.stage, filled.rows)
         keep_opened(cursor, batch)
         keep_noticed(cursor, batch)
         keep_rejected(cursor, batch)
@@ -205,8 +193,7 @@ def _keep_calls(stage: Stage, staged: int) -> int:
     enrich(cursor)
     stage.unpark()
     known += _drop_known(cursor)
-    cursor.execute(DROP_KNOWN_BLOCKS)
-    cursor.execute(KEEP_BLOCKS)
+    fill_prefixes(cursor)
     kept = _count(cursor.execute(KEEP_CALLS))
     if kept != staged - known:
         raise Unusable(NOT_ALL_KEPT.format(kept=kept, expected=staged - known))
@@ -232,7 +219,8 @@ def _collect_lost(stage: Stage, done: Collected) -> None:
             continue
         values = {"host": host, "pid": pid, "process_start": start}
         found = cursor.execute(OPENED_LINES, values).fetchall()
-        staged = stage.fill([_lost(line) for (line,) in found])
+        stage.clear()
+        staged = stage.add([_lost(line) for (line,) in found]) - stage.drop_repeated()
         with transaction(cursor):
             done.lost += _keep_calls(stage, staged)
             keep_opened(cursor, Batch())
@@ -240,7 +228,7 @@ def _collect_lost(stage: Stage, done: Collected) -> None:
 
 def _lost(line: str) -> bytes:
     call = msgspec.structs.replace(_call_decoder.decode(line), outcome="lost")
-    return encode(call).rstrip(b"\n")
+    return encode(call)
 
 
 def _recorder(line: str) -> Recorder:

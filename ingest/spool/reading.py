@@ -1,16 +1,18 @@
 """Read what segments hold beyond the offsets taken: whole lines, checked and sorted by kind.
 
-No line is parsed here unless it is rare: calls stay bytes for DuckDB's own reader.
+No line is parsed here unless it is rare: calls stay bytes, in the runs in which they stand, for
+DuckDB's own reader. A segment is read piece by piece, however large it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+from zlib import crc32
 
 from hf_ledger.ingest.call import (
     Call,
@@ -21,15 +23,17 @@ from hf_ledger.ingest.call import (
     RouteSeen,
     Withdrawn,
 )
-from hf_ledger.ingest.spool.lines import Damaged, damage, decode
+from hf_ledger.ingest.spool.lines import CLOSING, MARK, Damaged, damage, decode
 
 SUFFIX = ".ndjson"
-#: Well below DuckDB's row group (122,880): in a transaction, 2.0.0 was seen to read nothing back
-#: from a larger table made in that same transaction. Memory follows it too: some 350 MB at most.
-BATCH_LINES = 20_000
+#: So much of a segment is in memory at a time; no line is longer, for DuckDB reads no longer one.
+PIECE_BYTES = 16 * 2**20
+#: So many lines at most are checked before DuckDB reads them.
+PIECE_LINES = 20_000
 END_OF_TIME = 253_402_300_800_000_000  # year 10000, in µs
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 CALL = b'{"kind":"call",'
+TOO_LONG = "longer than a line can be"
 
 
 class Position(NamedTuple):
@@ -45,6 +49,21 @@ class Rejected(NamedTuple):
     reason: str
 
 
+class Run(NamedTuple):
+    """Call lines that stand one after the other in a segment, newlines included."""
+
+    data: memoryview
+    calls: int
+    first: Position
+
+    def lines(self) -> Iterator[tuple[Position, bytes]]:
+        """Each line with its place; made only where one of them is at fault."""
+        segment, number, offset = self.first
+        for line in bytes(self.data).splitlines(keepends=True):
+            yield Position(segment, number, offset), line
+            number, offset = number + 1, offset + len(line)
+
+
 @dataclass
 class Segment:
     """How far one segment has been taken."""
@@ -58,11 +77,10 @@ class Segment:
 
 @dataclass
 class Batch:
-    """The lines of one transaction, by kind; `calls` and `positions` run side by side."""
+    """What one transaction keeps beside its calls; `runs` are calls that are not staged yet."""
 
-    segments: list[Segment] = field(default_factory=list)
-    calls: list[bytes] = field(default_factory=list)
-    positions: list[Position] = field(default_factory=list)
+    reached: dict[str, Segment] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
     opened: list[tuple[Segment, OpenCall]] = field(default_factory=list)
     withdrawn: list[Withdrawn] = field(default_factory=list)
     routes: list[RouteSeen] = field(default_factory=list)
@@ -70,10 +88,19 @@ class Batch:
     rejected: list[Rejected] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
 
-    def without(self, guilty: Iterable[int]) -> list[bytes]:
-        """The call lines but those at these indexes."""
-        skipped = set(guilty)
-        return [line for index, line in enumerate(self.calls) if index not in skipped]
+    @property
+    def segments(self) -> list[Segment]:
+        return list(self.reached.values())
+
+    @property
+    def rare(self) -> int:
+        """Lines that are kept here rather than staged."""
+        return len(self.opened) + len(self.routes) + len(self.noticed) + len(self.rejected)
+
+    def moved(self, segment: Segment, lines: int) -> None:
+        """The segment was taken up to here; it may be read further before this is committed."""
+        self.reached[segment.name] = replace(segment)
+        self.lines[segment.name] = self.lines.get(segment.name, 0) + lines
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -90,57 +117,131 @@ def sizes(folder: Path) -> dict[str, int]:
     return found
 
 
-def batches(folder: Path, known: dict[str, Segment]) -> Iterator[Batch]:
-    """What lies beyond the known offsets, in batches of at most `BATCH_LINES`, oldest first."""
-    batch, room = Batch(), BATCH_LINES
-    for name, size in sizes(folder).items():
-        segment = known.get(name) or Segment(name)
-        while size > segment.taken_bytes:
-            data = whole_lines(folder / name, segment.taken_bytes)
-            taken = take(batch, segment, data, room)
-            room -= taken
-            if not taken:
-                break
-            if not room:
-                yield batch
-                batch, room = Batch(), BATCH_LINES
-    if batch.segments:
-        yield batch
+class Backlog:
+    """What lies beyond the known offsets, oldest first."""
+
+    def __init__(self, folder: Path, known: dict[str, Segment]) -> None:
+        self._folder = folder
+        self._waiting = [
+            (segment, size)
+            for name, size in sizes(folder).items()
+            if size > (segment := known.get(name) or Segment(name)).taken_bytes
+        ][::-1]
+        self._data = b""
+        self._at = 0
+
+    def read(self, batch: Batch, most: int = PIECE_LINES) -> bool:
+        """Sort up to `most` lines and some `PIECE_BYTES` into the batch; False where none is left.
+
+        Many small segments come together, a large one piece by piece.
+        """
+        room, held = most, 0
+        while self._waiting and room > 0 and held < PIECE_BYTES:
+            segment, size = self._waiting[-1]
+            if self._at == len(self._data):
+                self._load(batch, segment, size)
+            if not self._data:
+                self._waiting.pop()
+                continue
+            lines, end = take(batch, segment, self._data, self._at, room)
+            room, held, self._at = room - lines, held + end - self._at, end
+        return room < most
+
+    def _load(self, batch: Batch, segment: Segment, size: int) -> None:
+        """The next piece of the segment; empty where it holds no further whole line."""
+        self._data, self._at = b"", 0
+        if segment.taken_bytes >= size:
+            return
+        try:
+            with (self._folder / segment.name).open("rb") as file:
+                self._data = whole_lines(file, segment.taken_bytes)
+                while not self._data and skip_long(batch, segment, file):
+                    self._data = whole_lines(file, segment.taken_bytes)
+        except FileNotFoundError:
+            return
 
 
-def whole_lines(path: Path, offset: int) -> bytes:
-    """The bytes from `offset` up to the last newline; a torn tail waits for its rest."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read()
-    except FileNotFoundError:
-        return b""
+def whole_lines(file: BinaryIO, offset: int) -> bytes:
+    """At most a piece from `offset` up to its last newline; a torn tail waits for its rest."""
+    file.seek(offset)
+    data = file.read(PIECE_BYTES)
     return data[: data.rfind(b"\n") + 1]
 
 
-def take(batch: Batch, segment: Segment, data: bytes, room: int = BATCH_LINES) -> int:
-    """Sort at most `room` new lines into the batch and move the segment's offset behind them."""
-    if not data:
-        return 0
-    lines = data[:-1].split(b"\n", room)[:room]
-    number, offset = segment.taken_lines, segment.taken_bytes
-    for line in lines:
-        number += 1
-        position = Position(segment.name, number, offset)
-        offset += len(line) + 1
-        reason = damage(line)
-        if reason:
-            batch.rejected.append(Rejected(position, reason))
-        elif line.startswith(CALL):
-            batch.calls.append(line)
-            batch.positions.append(position)
+def skip_long(batch: Batch, segment: Segment, file: BinaryIO) -> bool:
+    """Reject the line that begins here and fills more than a piece, if it has an end."""
+    file.seek(segment.taken_bytes)
+    length = 0
+    while data := file.read(PIECE_BYTES):
+        end = data.find(b"\n") + 1
+        length += end or len(data)
+        if end:
+            _reject_long(batch, segment, length)
+            return True
+    return False
+
+
+def _reject_long(batch: Batch, segment: Segment, length: int) -> None:
+    if length <= PIECE_BYTES:
+        return  # its end was written a moment ago
+    place = Position(segment.name, segment.taken_lines + 1, segment.taken_bytes)
+    batch.rejected.append(Rejected(place, TOO_LONG))
+    segment.taken_lines += 1
+    segment.taken_bytes += length
+    batch.moved(segment, 1)
+
+
+def take(
+    batch: Batch, segment: Segment, data: bytes, at: int = 0, room: int = PIECE_LINES
+) -> tuple[int, int]:
+    """Sort at most `room` lines from `at` on into the batch and move the segment's offset.
+
+    Returns the number of lines and where the next one begins. `data` holds whole lines only.
+    """
+    first = segment.taken_lines
+    while at < len(data) and segment.taken_lines - first < room:
+        end, count = _run(data, at, room - (segment.taken_lines - first))
+        if count:
+            place = Position(segment.name, segment.taken_lines + 1, segment.taken_bytes)
+            batch.runs.append(Run(memoryview(data)[at:end], count, place))
         else:
-            _take_rare(batch, segment, position, line)
-    batch.lines[segment.name] = len(lines)
-    segment.taken_lines, segment.taken_bytes = number, offset
-    batch.segments.append(segment)
-    return len(lines)
+            end, count = data.index(b"\n", at) + 1, 1
+            _take_other(batch, segment, data[at : end - 1])
+        segment.taken_lines += count
+        segment.taken_bytes += end - at
+        at = end
+    batch.moved(segment, segment.taken_lines - first)
+    return segment.taken_lines - first, at
+
+
+def _run(data: bytes, at: int, room: int) -> tuple[int, int]:
+    """Where the run of good call lines that begins at `at` ends, and how many lines it has.
+
+    Every call goes through this loop: no line is copied, and the checks stand in it.
+    """
+    view, find, count = memoryview(data), data.find, 0
+    while count < room:
+        newline = find(b"\n", at)
+        closing = newline - CLOSING
+        if (
+            closing < at
+            or not data.startswith(CALL, at)
+            or data[closing:newline] != b'%b%08x"}' % (MARK, crc32(view[at:closing]))
+        ):
+            break
+        at = newline + 1
+        count += 1
+    return at, count
+
+
+def _take_other(batch: Batch, segment: Segment, line: bytes) -> None:
+    """A line that is no plain call: of another kind, or damaged."""
+    position = Position(segment.name, segment.taken_lines + 1, segment.taken_bytes)
+    reason = damage(line)
+    if reason:
+        batch.rejected.append(Rejected(position, reason))
+    else:
+        _take_rare(batch, segment, position, line)
 
 
 def _take_rare(batch: Batch, segment: Segment, position: Position, line: bytes) -> None:
@@ -161,8 +262,7 @@ def _take_rare(batch: Batch, segment: Segment, position: Position, line: bytes) 
         case Withdrawn():
             batch.withdrawn.append(known)
         case _:
-            batch.calls.append(line)
-            batch.positions.append(position)
+            batch.runs.append(Run(memoryview(line + b"\n"), 1, position))
 
 
 def _sensible(line: Line) -> Line:

@@ -12,7 +12,7 @@ import duckdb
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.keeping import keep_rejected
-from hf_ledger.ingest.spool.reading import SUFFIX, Batch, Position, Rejected
+from hf_ledger.ingest.spool.reading import PIECE_BYTES, SUFFIX, Batch, Position, Rejected
 
 #: So long a damaged ledger can be refilled from the segments.
 KEEP_DAYS = 7
@@ -73,8 +73,10 @@ def _served(path: Path, taken: int, oldest: float) -> int | None:
         return None
     with path.open("rb") as file:
         file.seek(taken)
-        rest = file.read()
-    return None if b"\n" in rest else len(rest)
+        while piece := file.read(PIECE_BYTES):
+            if b"\n" in piece:
+                return None
+    return state.st_size - taken
 
 
 def _remove(

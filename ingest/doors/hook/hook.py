@@ -21,6 +21,7 @@ from hf_ledger.ingest.doors.hook.polls import Awaited, Polls
 from hf_ledger.ingest.doors.hook.retries import Retries, key_of
 from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
+from hf_ledger.ingest.keyring import renewed
 from hf_ledger.ingest.spool.segments import Segments
 from hf_ledger.ingest.wire.exchange import Asked, WireSettings
 from hf_ledger.ingest.wire.headers import Names, wanted
@@ -188,8 +189,17 @@ class Hook:
     def beat(self) -> None:
         """About every 200 ms, and at the end: start marks and counts."""
         self.shield(self.polls.expire)
+        self.shield(self.renew_key)
         self.shield(self.mark_open)
         self.shield(self.notice)
+
+    def renew_key(self) -> None:
+        """Take a rotated key; a call that is being hashed keeps the one it began with."""
+        key, folder = self.key, self.keys
+        if key is not None:
+            fresh = renewed(folder, key)
+            if self.key is key and self.keys == folder:
+                self.key = fresh
 
     def mark_open(self) -> None:
         before = perf_counter_ns() - MARK_AFTER_NS

@@ -163,14 +163,15 @@ class _Watched:
         super().close()  # type: ignore[misc]
 
     def _hf_step(self, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self._hf_inside = True
+        self._hf_inside, complete = True, False
         try:
-            return step(*args, **kwargs)
-        except BaseException as error:
-            self._hf_over(error)
-            raise
+            done = step(*args, **kwargs)
+            complete = True
         finally:
             self._hf_inside = False
+            if not complete:
+                self._hf_over(sys.exception())
+        return done
 
     def _hf_seen(self, data: bytes, amt: int | None, decode: bool | None) -> None:
         """A piece of the body. A decoder may give nothing yet, or keep the last of it back."""
