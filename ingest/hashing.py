@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,28 @@ KEY_BYTES = 32
 KEY_FILE = "fingerprint.key"
 
 
-@dataclass(frozen=True, slots=True)
 class HashKey:
     """The secret that makes hashes of prompts useless to anybody without it."""
 
-    secret: bytes = field(repr=False)
-    id: str = field(init=False)  # tells keys apart without telling them: stands beside every hash
-    _inner: Any = field(init=False, repr=False, compare=False)
-    _begun: Any = field(init=False, repr=False, compare=False)  # the inner one after VERSION
-    _outer: Any = field(init=False, repr=False, compare=False)
+    __slots__ = ("_begun", "_inner", "_outer", "id", "secret")
 
-    def __post_init__(self) -> None:
-        name = hashlib.sha256(b"hf-ledger key id\0" + self.secret).hexdigest()[:8]
-        object.__setattr__(self, "id", name)
-        padded = self.secret.ljust(64, b"\0")
-        object.__setattr__(self, "_inner", hashlib.sha256(padded.translate(_IPAD)))
-        object.__setattr__(self, "_begun", hashlib.sha256(padded.translate(_IPAD) + VERSION))
-        object.__setattr__(self, "_outer", hashlib.sha256(padded.translate(_OPAD)))
+    def __init__(self, secret: bytes) -> None:
+        self.secret = secret
+        #: Tells keys apart without telling them: stands beside every hash.
+        self.id = hashlib.sha256(b"hf-ledger key id\0" + secret).hexdigest()[:8]
+        padded = secret.ljust(64, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_IPAD))
+        self._begun = hashlib.sha256(padded.translate(_IPAD) + VERSION)
+        self._outer = hashlib.sha256(padded.translate(_OPAD))
+
+    def __repr__(self) -> str:
+        return f"HashKey(id={self.id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, HashKey) and self.secret == other.secret
+
+    def __hash__(self) -> int:
+        return hash(self.secret)
 
     @classmethod
     def load(cls, folder: Path) -> HashKey | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -267,3 +271,20 @@ def test_numbers_and_objects_become_short_strings() -> None:
     assert labels.given(user=17, project="x" * 1000).user_id == "17"
     assert len(labels.given(project="x" * 1000).project or "") == labels.MAX_LENGTH
     assert hf_ledger.attribute is attribute
+
+
+def test_a_pool_is_no_reason_to_load_pools(tmp_path: Path) -> None:
+    """Labels are carried into pools that the program loads after `record()` all the same."""
+    code = (
+        "import sys, hf_ledger; hf_ledger.record()\n"
+        "assert 'concurrent.futures' not in sys.modules\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from hf_ledger.ingest.doors.hook.labels import current\n"
+        "with ThreadPoolExecutor(1) as pool, hf_ledger.attribute(user='u-17'):\n"
+        "    print(pool.submit(lambda: current.get().user_id).result())\n"
+    )
+    environment = {**os.environ, "HF_LEDGER_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "u-17\n"

@@ -11,8 +11,9 @@ from types import ModuleType
 
 import pytest
 
-from hf_ledger.ingest.doors.hook import clients
-from hf_ledger.ingest.doors.hook.clients import Later
+from hf_ledger.ingest.doors.hook.later import Later, now_or_later
+
+LIBRARIES = ("clientlike", "brokenlike", "nowhere_to_be_found")
 
 
 @pytest.fixture
@@ -22,7 +23,6 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "brokenlike.py").write_text("raise RuntimeError('its own')\n")
     (tmp_path / "otherlike.py").write_text("VALUE = 2\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(clients, "LIBRARIES", ("clientlike", "brokenlike"))
     yield "clientlike"
     for name in ("clientlike", "brokenlike", "otherlike"):
         sys.modules.pop(name, None)
@@ -31,7 +31,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def hooked(monkeypatch: pytest.MonkeyPatch) -> list[ModuleType]:
     found: list[ModuleType] = []
-    monkeypatch.setattr(sys, "meta_path", [Later(found.append), *sys.meta_path])
+    monkeypatch.setattr(sys, "meta_path", [Later(LIBRARIES, found.append), *sys.meta_path])
     return found
 
 
@@ -58,7 +58,7 @@ def test_a_reload_hooks_again(library: str, hooked: list[ModuleType]) -> None:
 def test_other_modules_are_none_of_our_business(library: str, hooked: list[ModuleType]) -> None:
     importlib.import_module("otherlike")
     assert hooked == []
-    assert Later(hooked.append).find_spec("json") is None
+    assert Later(LIBRARIES, hooked.append).find_spec("json") is None
 
 
 def test_a_library_that_fails_fails_as_before(library: str, hooked: list[ModuleType]) -> None:
@@ -67,10 +67,8 @@ def test_a_library_that_fails_fails_as_before(library: str, hooked: list[ModuleT
     assert hooked == []
 
 
-def test_a_library_that_is_not_there(
-    library: str, hooked: list[ModuleType], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clients, "LIBRARIES", ("nowhere_to_be_found",))
+@pytest.mark.usefixtures("library")
+def test_a_library_that_is_not_there(hooked: list[ModuleType]) -> None:
     with pytest.raises(ModuleNotFoundError, match="nowhere_to_be_found"):
         importlib.import_module("nowhere_to_be_found")
     assert hooked == []
@@ -85,7 +83,7 @@ def test_here_already_or_later(library: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     module = importlib.import_module(library)
     seen: list[ModuleType] = []
-    clients.hook_now_or_later(seen.append)
-    clients.hook_now_or_later(seen.append)
+    now_or_later(LIBRARIES, seen.append)
+    now_or_later(LIBRARIES, seen.append)
     assert seen == [module, module]
     assert sum(isinstance(finder, Later) for finder in sys.meta_path) == 1

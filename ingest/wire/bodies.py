@@ -15,7 +15,7 @@ from hf_ledger.ingest.wire.raw import NOTHING, Raw
 from hf_ledger.ingest.wire.usage import set_detail_tokens, set_usage
 
 _LONGEST = 300
-_USAGE = re.compile(rb'(?<!\\)"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+_USAGE = rb'(?<!\\)"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})'
 IMAGE_TASKS = frozenset({"text-to-image", "image-to-image"})
 
 
@@ -55,7 +55,7 @@ def read_body(call: Call, body: bytes, whole: bool) -> bool:
     Gives whether it is an error all the same, whatever its status said.
     """
     if not whole:
-        found = _USAGE.findall(body)
+        found = re.findall(_USAGE, body)
         set_usage(call, Raw(found[-1]) if found else NOTHING)
         return False
     reply = raw.decode(_REPLY, body)

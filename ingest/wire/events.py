@@ -208,7 +208,7 @@ class Events:
 
 _LAST = frozenset({b"generated_text", b"stopping_word"})
 _BOM = b"\xef\xbb\xbf"
-_ERROR_NAME = re.compile(rb"(?:^|[\r\n])event: ?error[\r\n]+(?:data: ?([^\r\n]*))?")
+_ERROR_NAME = rb"(?:^|[\r\n])event: ?error[\r\n]+(?:data: ?([^\r\n]*))?"
 
 
 def _states_usage(data: bytes) -> bool:
@@ -218,7 +218,7 @@ def _states_usage(data: bytes) -> bool:
 def _error_in(piece: bytes) -> bytes:
     """The first event that is an error, or is called one, or a bare reply sent as a stream."""
     found = payloads(piece) or [piece.strip()]
-    named = _ERROR_NAME.search(piece)
+    named = re.search(_ERROR_NAME, piece)
     return next(filter(_is_error, found), b"") or (named[1] or b"" if named else b"")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from hf_ledger.ingest.call import Call
 
@@ -17,19 +18,17 @@ AsideReason = Literal["mapping", "poll", "download", "telemetry", "hub_api", "ot
 Ending = Literal["complete", "closed", "error", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(msgspec.Struct, frozen=True):
     """Not a call, and why. A mapping look-up's reply is worth reading: it teaches routes."""
 
     reason: AsideReason
 
 
-@dataclass(frozen=True, slots=True)
-class WireSettings:
+class WireSettings(msgspec.Struct, frozen=True):
     """What a reader must be told because no exchange says it."""
 
     own_key_providers: frozenset[str] = frozenset()  # billed by the provider, not Hugging Face
-    extra_hosts: Mapping[str, str] = field(default_factory=dict)  # host[:port] → "self_hosted", …
+    extra_hosts: Mapping[str, str] = {}  # host[:port] → "self_hosted", …
     any_openai_host: bool = False  # imports: a recorded POST to an OpenAI-style path is a call
 
 

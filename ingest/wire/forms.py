@@ -115,9 +115,7 @@ _PAIRS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"text", "past_user_inputs"}), "conversational"),
 )
 
-_MULTIPART_MODEL = re.compile(
-    rb'name="model"[^\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,200})\r?\n'
-)
+_MULTIPART_MODEL = rb'name="model"[^\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n([^\r\n]{1,200})\r?\n'
 _WINDOW = 65536
 
 
@@ -175,7 +173,7 @@ def _chat_form(asked: dict[str, object]) -> Form:
 
 def _multipart_model(body: bytes) -> str | None:
     for part in (body[:_WINDOW], body[-_WINDOW:]):
-        found = _MULTIPART_MODEL.search(part)
+        found = re.search(_MULTIPART_MODEL, part)
         if found:
             return found[1].decode("utf-8", "replace").strip()
     return None

@@ -10,7 +10,7 @@ from operator import itemgetter
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire.usage import header_count
 
-_NUMBER = re.compile(r"\d{1,12}(\.\d{1,30})?([eE]-?\d{1,2})?", re.ASCII)
+_NUMBER = r"\d{1,12}(\.\d{1,30})?([eE]-?\d{1,2})?"
 _PROVIDER_IDS = ("inference-id", "x-inference-id", "x-fal-request-id")
 _LONGEST = 300
 #: Where somebody else than the host answers.
@@ -142,7 +142,7 @@ def compute_seconds(headers: Mapping[str, str]) -> float | None:
 
 def positive(stated: str | None) -> float | None:
     """A header's number, zero included; None for `-1`, nonsense or no header."""
-    if not stated or not _NUMBER.fullmatch(stated.strip()):
+    if not stated or not re.fullmatch(_NUMBER, stated.strip(), re.ASCII):
         return None
     return float(stated.strip())
 

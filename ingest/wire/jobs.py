@@ -7,7 +7,6 @@ provider's grammar is needed to bring the two together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -98,8 +97,7 @@ class _Said(msgspec.Struct, gc=False):
 _SAID = msgspec.json.Decoder(_Said)
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """Work that was promised: the id it is asked for by, and what its request was about."""
 
     id: str

@@ -31,7 +31,7 @@ _ENDINGS = {
     **dict.fromkeys(("mp4", "webm", "mov"), "video"),
 }
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_BASE64 = r"[A-Za-z0-9+/_-]{16,}={0,2}"
 
 
 def kind_of_bytes(body: bytes) -> str | None:
@@ -51,7 +51,7 @@ def kind_of_text(value: str) -> str:
     if value.startswith("data:"):
         return kind_of_type(value[5:40]) or "text"
     # Two letters are enough for a bitmap's magic, so ordinary words must not pass for one.
-    if len(value) < 32 or not _BASE64.fullmatch(head):
+    if len(value) < 32 or not re.fullmatch(_BASE64, head):
         return "text"
     try:
         return kind_of_bytes(binascii.a2b_base64(head)) or "text"

@@ -19,7 +19,7 @@ NOTHING = msgspec.Raw(b"")
 LARGEST = 2**53
 
 #: Half of a surrogate pair alone is no Unicode, yet real programs send it; the parser would refuse.
-_LONE_SURROGATE = re.compile(
+_LONE_SURROGATE = (
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
@@ -47,7 +47,7 @@ def _decode_mended(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
     if b"\\ud" not in body and b"\\uD" not in body:
         return None
     try:
-        return decoder.decode(_LONE_SURROGATE.sub(rb"\\ufffd", body))
+        return decoder.decode(re.sub(_LONE_SURROGATE, rb"\\ufffd", body))
     except (ValueError, RecursionError):
         return None
 

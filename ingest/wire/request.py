@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
+
+import msgspec
 
 from hf_ledger.ingest.call import Call, HostKind, Payer, Routing
 from hf_ledger.ingest.wire import hosts, media
@@ -27,10 +28,10 @@ from hf_ledger.ingest.wire.tasks import task_of_file
 _POLICIES = frozenset({"fastest", "cheapest", "preferred"})
 _PROXY = ("api", "inference-proxy")
 #: Servers with one model take any name (`tgi`, `dummy`); only owner/name is an id on the Hub.
-_HF_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_HF_ID = r"[\w.-]+/[\w.-]+"
 #: One provider, one task: its requests and replies do not say it.
 _ONLY_TASK = {"black-forest-labs": "text-to-image"}
-_PROVIDER = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
+_PROVIDER = r"[a-z][a-z0-9-]*"
 _LONGEST_NAME = 300
 #: One address for both: a picture in the body says which.
 _FROM_PICTURE = {"text-to-image": "image-to-image", "text-to-video": "image-to-video"}
@@ -38,8 +39,7 @@ _FILES = frozenset({"resolve", "raw"})
 _NAMING = frozenset({"x-hf-bill-to", "x-hf-session-id", "x-amzn-trace-id"})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class Way(msgspec.Struct, frozen=True, eq=False):
     """A call as far as its address alone tells; it is the same for each call that goes there."""
 
     kind: str  # as hosts.known_host names it, or "proxy"
@@ -228,7 +228,7 @@ def _id_of_own_server(call: Asked) -> str | None:
     name = call.provider_model
     if call.host_kind not in ("endpoint", "self_hosted") or not name:
         return None
-    return name if _HF_ID.fullmatch(name) else None
+    return name if re.fullmatch(_HF_ID, name, re.ASCII) else None
 
 
 def _set_routed_model(call: Asked, named: str | None) -> None:
@@ -239,7 +239,7 @@ def _set_routed_model(call: Asked, named: str | None) -> None:
     call.requested_model = model
     call.routing = cast(Routing, suffix) if suffix in _POLICIES else "auto"
     # `:Q4_K_M` names a file of the model; providers are named in lower case.
-    if suffix not in _POLICIES and _PROVIDER.fullmatch(suffix):
+    if suffix not in _POLICIES and re.fullmatch(_PROVIDER, suffix, re.ASCII):
         call.routing, call.provider = "explicit", suffix
 
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from importlib import import_module
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from hf_ledger.ingest.doors.hook.flight import Trip
+from hf_ledger.ingest.doors.hook.later import never
 from hf_ledger.ingest.doors.hook.layers import recorded
 from hf_ledger.ingest.doors.hook.tees import Tees, tees_for
 
@@ -140,51 +139,9 @@ def _async(
     return send
 
 
-class Later:
-    """Hooks a client library the moment a program imports it; it finds nothing by itself."""
-
-    def __init__(self, hooking: Callable[[ModuleType], object]) -> None:
-        self._hooking = hooking
-        self._looking = False
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname not in LIBRARIES or self._looking:
-            return None
-        self._looking = True
-        try:
-            spec = find_spec(fullname)
-        finally:
-            self._looking = False
-        if spec is not None and spec.loader is not None:
-            self._hook_after(spec.loader)
-        return spec
-
-    def _hook_after(self, loader: Any) -> None:
-        """Let the loader run the module first; the loader itself stays what it is."""
-        execute = loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            vars(loader).pop("exec_module", None)
-            execute(module)
-            self._hooking(module)
-
-        loader.exec_module = exec_module
-
-
-def hook_now_or_later(hooking: Callable[[ModuleType], object]) -> None:
-    """Hook the libraries that are here, and the others when they come."""
-    for name in LIBRARIES:
-        if name in sys.modules:
-            hooking(sys.modules[name])
-    if not any(isinstance(finder, Later) for finder in sys.meta_path):
-        sys.meta_path.insert(0, Later(hooking))
-
-
 def unhook_all() -> None:
     """Undo both: wrapped methods and the wait for imports."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Later)]
+    never(LIBRARIES)
     for name in LIBRARIES:
         if name in sys.modules:
             unhook_library(sys.modules[name])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns, time_ns
 from typing import Any
+
+from msgspec import structs
 
 from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen, Withdrawn
 from hf_ledger.ingest.doors.hook.flight import Flight, LookUp, Trip
@@ -61,7 +62,7 @@ class Hook:
     def watch_also(self, hosts: dict[str, str]) -> None:
         """Look at these hosts too."""
         known = self.watch.settings
-        self.watch = Watch(replace(known, extra_hosts={**known.extra_hosts, **hosts}))
+        self.watch = Watch(structs.replace(known, extra_hosts={**known.extra_hosts, **hosts}))
 
     def move(self, segments: Segments, keys: Path) -> None:
         """Write elsewhere from now on."""

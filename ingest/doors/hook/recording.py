@@ -13,6 +13,7 @@ from hf_ledger.ingest.doors.hook.hook import Hook, restart_after_fork
 from hf_ledger.ingest.doors.hook.hosts import environment as variables
 from hf_ledger.ingest.doors.hook.hosts import named_hosts, settings_of
 from hf_ledger.ingest.doors.hook.labels import Labels, given
+from hf_ledger.ingest.doors.hook.later import now_or_later
 from hf_ledger.ingest.doors.hook.threads import carry_labels, leave_threads_alone
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
@@ -159,7 +160,7 @@ def _sender(hook: Hook, places: Places) -> Sender | None:
 
 def _start(hook: Hook) -> None:
     active.hook = hook
-    clients.hook_now_or_later(active.library)
+    now_or_later(clients.LIBRARIES, active.library)
     restart_after_fork(hook.restart)
     restart_after_fork(active.restart_sending)
     # The last to be registered runs first: what `finish` writes can still be sent.

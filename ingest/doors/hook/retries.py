@@ -12,7 +12,7 @@ REMEMBERED = 1024
 WINDOW_US = 120 * 1_000_000
 
 #: LiteLLM states its own retries at the end of the body, and fewer of them the next time.
-COUNTER = re.compile(rb', ?"max_retries": ?\d+')
+COUNTER = rb', ?"max_retries": ?\d+'
 TAIL = 64
 
 
@@ -25,7 +25,7 @@ class Failed(NamedTuple):
 def key_of(operation_id: str | None, address: Hashable, body: bytes | None) -> int:
     """What two attempts of one request have in common."""
     if body is not None:
-        body = body[:-TAIL] + COUNTER.sub(b"", body[-TAIL:])
+        body = body[:-TAIL] + re.sub(COUNTER, b"", body[-TAIL:])
     return hash((operation_id, address, body))
 
 

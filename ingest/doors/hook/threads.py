@@ -7,12 +7,20 @@ they always did.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from hf_ledger.ingest.doors.hook.labels import NONE, carry, current
+from hf_ledger.ingest.doors.hook.later import never, now_or_later
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+#: Some milliseconds to load, and programs without a pool need none of it.
+POOLS = ("concurrent.futures.thread",)
 
 #: Our wrappers → what they wrap.
 _ORIGINALS: dict[Any, Any] = {}
@@ -20,18 +28,30 @@ _ORIGINALS: dict[Any, Any] = {}
 
 def carry_labels() -> None:
     """Wrap both ways into a thread; doing it twice changes nothing."""
-    if ThreadPoolExecutor.submit not in _ORIGINALS:
-        _replace(ThreadPoolExecutor, "submit", _submitting(ThreadPoolExecutor.submit))
+    now_or_later(POOLS, _wrap_pool)
     if threading.Thread.start not in _ORIGINALS:
         _replace(threading.Thread, "start", _starting(threading.Thread.start))
 
 
 def leave_threads_alone() -> None:
     """Put back what was there, unless somebody else has wrapped it since."""
-    for owner, name in ((ThreadPoolExecutor, "submit"), (threading.Thread, "start")):
-        original = _ORIGINALS.pop(getattr(owner, name), None)
-        if original is not None:
-            setattr(owner, name, original)
+    never(POOLS)
+    _put_back(threading.Thread, "start")
+    for name in POOLS:
+        if name in sys.modules:
+            _put_back(sys.modules[name].ThreadPoolExecutor, "submit")
+
+
+def _wrap_pool(module: ModuleType) -> None:
+    pool = module.ThreadPoolExecutor
+    if pool.submit not in _ORIGINALS:
+        _replace(pool, "submit", _submitting(pool.submit))
+
+
+def _put_back(owner: type, name: str) -> None:
+    original = _ORIGINALS.pop(getattr(owner, name), None)
+    if original is not None:
+        setattr(owner, name, original)
 
 
 def _replace(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
