@@ -250,6 +250,7 @@ def test_what_a_batch_reached_stays_when_the_segment_is_read_further(places: Pla
     assert [each.taken_lines for each in second.segments] == [4]
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_flipped_byte_anywhere_rejects_its_line_alone(data: st.DataObject) -> None:
     lines = [encode(make_call()) for _ in range(3)]
