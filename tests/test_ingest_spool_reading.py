@@ -15,7 +15,7 @@ from hf_ledger.ingest.call import Line, Noticed, OpenCall, Recorder, RouteSeen
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool import reading
 from hf_ledger.ingest.spool.lines import encode
-from hf_ledger.ingest.spool.reading import Backlog, Batch, Position, Segment, sizes, take
+from hf_ledger.ingest.spool.reading import Batch, Position, Segment, Untaken, sizes, take
 
 WHO = Recorder(ts=1, pid=7, process_start="b:1:2", host="h", version="1")
 
@@ -31,7 +31,7 @@ def positions_of(batch: Batch) -> list[Position]:
 
 def batches(folder: Path, known: dict[str, Segment], most: int = 20_000) -> Iterator[Batch]:
     """All that lies beyond the known offsets, as it comes."""
-    backlog = Backlog(folder, known)
+    backlog = Untaken(folder, known)
     while backlog.read(batch := Batch(), most) or batch.reached:
         yield batch
 
@@ -242,7 +242,7 @@ def test_a_long_line_without_an_end_waits(places: Places, monkeypatch: pytest.Mo
 def test_what_a_batch_reached_stays_when_the_segment_is_read_further(places: Places) -> None:
     lines = [encode(make_call()) for _ in range(4)]
     spooled(places, *lines)
-    backlog = Backlog(places.spool, {})
+    backlog = Untaken(places.spool, {})
     first, second = Batch(), Batch()
     assert backlog.read(first, 2)
     assert backlog.read(second, 2)

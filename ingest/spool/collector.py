@@ -31,7 +31,7 @@ from hf_ledger.ingest.spool.keeping import (
 from hf_ledger.ingest.spool.lines import encode
 from hf_ledger.ingest.spool.prefixes import fill_prefixes
 from hf_ledger.ingest.spool.process import is_gone
-from hf_ledger.ingest.spool.reading import Backlog, Batch, Segment
+from hf_ledger.ingest.spool.reading import Batch, Segment, Untaken
 from hf_ledger.ingest.spool.staging import AT_FAULT, Stage
 
 KNOWN_SEGMENTS = """
@@ -144,9 +144,9 @@ def _stage(ledger: Ledger, path: Path, opened: ExitStack) -> Stage:
 
 
 def _collect_segments(stages: Sequence[Stage], places: Places, done: Collected) -> None:
-    backlog = Backlog(places.spool, known_segments(stages[0].cursor))
+    untaken = Untaken(places.spool, known_segments(stages[0].cursor))
     # Closed before the cursors are: the thread that stages ahead ends with it.
-    with closing(filled_ahead(stages, backlog)) as batches:
+    with closing(filled_ahead(stages, untaken)) as batches:
         for filled in batches:
             _collect_batch(filled, done)
 

@@ -1,4 +1,4 @@
-"""Batches of the backlog, staged one ahead: while one is committed, the next is read."""
+"""What is untaken, in batches staged one ahead: while one is committed, the next is read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from itertools import cycle
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.spool.reading import (
     PIECE_LINES,
-    Backlog,
     Batch,
     Rejected,
     Run,
+    Untaken,
 )
 from hf_ledger.ingest.spool.staging import AT_FAULT, Stage
 
@@ -74,23 +74,23 @@ class Filled:
         return (self.stage.add(good) if good else 0), len(good)
 
 
-def filled_ahead(stages: Sequence[Stage], backlog: Backlog) -> Generator[Filled, None, None]:
+def filled_ahead(stages: Sequence[Stage], untaken: Untaken) -> Generator[Filled, None, None]:
     """Each batch staged; while one is committed, the next is read on the other core."""
     with ThreadPoolExecutor(1, "hf-ledger-stage") as pool:
-        ahead = pool.submit(_fill, stages[0], backlog)
+        ahead = pool.submit(_fill, stages[0], untaken)
         for stage in cycle([*stages[1:], stages[0]]):
             filled = ahead.result()
             if not filled.batch.reached:
                 return
-            ahead = pool.submit(_fill, stage, backlog)
+            ahead = pool.submit(_fill, stage, untaken)
             yield filled
 
 
-def _fill(stage: Stage, backlog: Backlog) -> Filled:
+def _fill(stage: Stage, untaken: Untaken) -> Filled:
     """Stage the next batch; one that reached no segment is the end."""
     filled = Filled(stage, Batch())
     stage.clear()
-    while filled.room and backlog.read(filled.batch, filled.room):
+    while filled.room and untaken.read(filled.batch, filled.room):
         filled.add_runs()
     filled.rows -= stage.drop_repeated()
     return filled

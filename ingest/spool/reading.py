@@ -116,7 +116,7 @@ def sizes(folder: Path) -> dict[str, int]:
     return found
 
 
-class Backlog:
+class Untaken:
     """What lies beyond the known offsets, oldest first."""
 
     def __init__(self, folder: Path, known: dict[str, Segment]) -> None:
