@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.hook.shield import Shield
 from hf_ledger.ingest.doors.imports.recordings import Exchange, read_recording
 from hf_ledger.ingest.wire import jobs
 from hf_ledger.ingest.wire.exchange import Ending, WireSettings
@@ -195,18 +196,28 @@ def wrong(call: Call, tidy: bool) -> str | None:
     return "text stayed in the call" if tidy and MARK.encode() in line else None
 
 
+class Witness(Shield):
+    """The hook's own guard, which remembers what it kept from the caller."""
+
+    last: str | None = None
+
+    def failed(self, work: Callable[..., object], error: Exception) -> None:
+        self.last = f"{type(error).__name__}: {error}"
+
+    def heard(self) -> str | None:
+        last, self.last = self.last, None
+        return last
+
+
 def run(exchanges: list[Exchange], rounds: int, seed: int) -> Outcome:
     """So many rounds; the same seed gives the same mutants."""
-    chance, routes, done = random.Random(seed), Routes(), Outcome()
+    chance, routes, done, witness = random.Random(seed), Routes(), Outcome(), Witness()
     for number in range(rounds):
         mutant, names = mutated(chance.choice(exchanges), chance)
         done.rounds += 1
         done.kinds.update(names)
-        try:
-            call = read(mutant.exchange, routes, chance)
-            problem = wrong(call, mutant.tidy) if call is not None else None
-        except Exception as error:  # noqa: BLE001 - that anything raises is what is looked for
-            call, problem = None, f"{type(error).__name__}: {error}"
+        call = witness(read, mutant.exchange, routes, chance)
+        problem = wrong(call, mutant.tidy) if call is not None else witness.heard()
         done.calls += call is not None
         if problem is not None:
             where = f"{mutant.exchange.id} after {', '.join(names)}"
