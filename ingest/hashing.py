@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,20 +83,33 @@ def _closed(inner: Any, outer: Any) -> str:
 
 
 def _make_key(path: Path) -> bytes:
-    """Write a new key whole before it gets its name: of two makers at once, one key stays."""
+    """A new key, unless another maker was first: one stays."""
+    with _draft(path, os.urandom(KEY_BYTES)) as draft, contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    return path.read_bytes()
+
+
+def replace_key(folder: Path, secret: bytes) -> None:
+    """Put this secret in the place of the folder's key; there is no moment without one."""
+    path = folder / KEY_FILE
+    with _draft(path, secret) as draft:
+        draft.replace(path)
+
+
+@contextlib.contextmanager
+def _draft(path: Path, secret: bytes) -> Iterator[Path]:
+    """A key written whole before it gets its name."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}-{os.urandom(4).hex()}")
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(KEY_BYTES))
+            file.write(secret)
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
+        yield draft
     finally:
-        draft.unlink()
-    return path.read_bytes()
+        draft.unlink(missing_ok=True)
 
 
 class _Pass:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from hf_ledger.ingest.hashing import KEY_FILE, HashKey
+from hf_ledger.ingest.hashing import KEY_BYTES, KEY_FILE, HashKey, replace_key
 
 PERIODS = "fingerprint.periods.json"
 LOCK = "fingerprint.lock"
@@ -48,16 +48,18 @@ def rotate(folder: Path, now: datetime | None = None) -> HashKey | None:
 
     Recorders under way take the new key with their next beat; each call has one key.
     """
-    moment = now or datetime.now(UTC)
-    if HashKey.load(folder) is None:
-        return None
+    return put_in_force(folder, os.urandom(KEY_BYTES), now)
+
+
+def put_in_force(folder: Path, secret: bytes, now: datetime | None = None) -> HashKey | None:
+    """As `rotate`, with a key from elsewhere."""
     with _alone(folder):
         key = HashKey.load(folder)
         if key is None:
             return None
-        _end(folder, key, moment)
-        (folder / KEY_FILE).unlink()
-        return HashKey.load(folder)
+        _end(folder, key, now or datetime.now(UTC))
+        replace_key(folder, secret)
+    return HashKey(secret)
 
 
 def periods(folder: Path) -> list[Period]:
@@ -112,6 +114,7 @@ def _made(path: Path) -> datetime:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One rotation at a time; the lock goes with the process that holds it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

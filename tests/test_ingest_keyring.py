@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hf_ledger.cli.key import app
+from hf_ledger.ingest import keyring
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.hook.hook import Hook
 from hf_ledger.ingest.doors.hook.hosts import settings_of
@@ -84,11 +85,11 @@ def test_a_rotation_cut_short_leaves_the_old_key_in_force(
 ) -> None:
     old = key_in(keys)
 
-    def killed(_path: Path) -> None:
+    def killed(_folder: Path, _secret: bytes) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink", killed)
+        patched.setattr(keyring, "replace_key", killed)
         with pytest.raises(KeyboardInterrupt):
             rotate(keys, MONDAY)
     assert key_in(keys) == old

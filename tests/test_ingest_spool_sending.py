@@ -19,6 +19,7 @@ from hf_ledger.ingest.call import Noticed, OpenCall, RouteSeen
 from hf_ledger.ingest.doors.api import door
 from hf_ledger.ingest.doors.api.keys import revoke_key
 from hf_ledger.ingest.fingerprint import HashKey
+from hf_ledger.ingest.keyring import key_of
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool import outbox as outboxes
 from hf_ledger.ingest.spool import sending
@@ -389,8 +390,9 @@ def test_a_host_takes_over_the_key_of_the_ledger(server: Api, tmp_path: Path) ->
     assert ours is not None
     assert own is not None
     assert ours.id == theirs.id != own.id
-    (file,) = outbox.places.keys.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600
+    assert key_of(outbox.places.keys, own.id) == own, "earlier hashes stay comparable"
+    files = list(outbox.places.keys.iterdir())
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert not adopt_hash_key(outbox, target(server)), "nothing changes the second time"
 
 

@@ -6,7 +6,6 @@ were under way when their process died become `lost` here: only this host can se
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from hf_ledger.ingest.call import Call, OpenCall, Recorder
-from hf_ledger.ingest.hashing import KEY_BYTES, KEY_FILE, HashKey
+from hf_ledger.ingest.hashing import KEY_BYTES, KEY_FILE, HashKey, replace_key
+from hf_ledger.ingest.keyring import put_in_force
 from hf_ledger.ingest.spool.lines import Damaged, decode, encode
 from hf_ledger.ingest.spool.outbox import Outbox, State, is_waiting, whole_lines
 from hf_ledger.ingest.spool.posting import Answer, Target, fetch_hash_key, post_lines
@@ -257,22 +257,15 @@ def adopt_hash_key(outbox: Outbox, target: Target) -> bool:
         secret = bytes.fromhex(stated) if isinstance(stated, str) else b""
     except ValueError:
         return False
-    known = HashKey.load(outbox.places.keys) if outbox.places.keys.exists() else None
+    folder = outbox.places.make(outbox.places.keys)
+    known = HashKey.load(folder) if (folder / KEY_FILE).exists() else None
     if len(secret) != KEY_BYTES or (known is not None and known.secret == secret):
         return False
-    _replace_key(outbox, secret)
+    if known is None:
+        replace_key(folder, secret)
+    else:
+        put_in_force(folder, secret)
     return True
-
-
-def _replace_key(outbox: Outbox, secret: bytes) -> None:
-    folder = outbox.places.make(outbox.places.keys)
-    draft = folder / f"adopting.{os.getpid()}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / KEY_FILE)
 
 
 __all__ = ["Outbox", "Sent", "State", "adopt_hash_key", "pause_after", "send"]
