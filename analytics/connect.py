@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC
 from types import TracebackType
@@ -162,11 +163,10 @@ def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Tab
 
 def _opened(places: Places) -> Session:
     ledger = Ledger.open(places)
-    try:
+    with ExitStack() as unless_collected:
+        unless_collected.callback(ledger.close)
         _collected(ledger, places)
-    except BaseException:
-        ledger.close()
-        raise
+        unless_collected.pop_all()
     return LocalSession(ledger, places, ours=True)
 
 

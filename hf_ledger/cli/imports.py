@@ -15,6 +15,7 @@ import typer
 
 from hf_ledger.ingest.call import Line
 from hf_ledger.ingest.doors.imports.calls import SOURCE, CallsReader, load_mapping
+from hf_ledger.ingest.doors.imports.counting import Tokenizers
 from hf_ledger.ingest.doors.imports.exchanges import Imported, Importer
 from hf_ledger.ingest.doors.imports.formats import FORMATS
 from hf_ledger.ingest.doors.imports.har import har_exchanges
@@ -242,7 +243,7 @@ def import_files(
     settings = wire_settings(Settings.load(places))
     key = HashKey.load(places.make(places.keys))
     with spooling(places) as write:
-        importer = Importer(write, settings, key, explained)
+        importer = Importer(write, settings, key, explained, Tokenizers().count)
         return [(path, importer.read(read(path))) for path in files]
 
 

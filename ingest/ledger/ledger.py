@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
@@ -113,15 +114,17 @@ class Ledger:
         if opened_here(places):
             raise Owned(HELD_HERE.format(root=places.root))
         ledger = cls(_connect(places), path)
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(ledger.close)
             path.chmod(0o600)
-            ledger._prepare(MIGRATIONS)
-            load_shipped(ledger.cursor())
-        except BaseException as error:
-            ledger.close()
-            if isinstance(error, duckdb.Error) and not isinstance(error, OUR_MISTAKE):
+            try:
+                ledger._prepare(MIGRATIONS)
+                load_shipped(ledger.cursor())
+            except OUR_MISTAKE:
+                raise
+            except duckdb.Error as error:
                 raise Unusable(DAMAGED.format(path=path, why=_first_line(error))) from error
-            raise
+            unless_ready.pop_all()
         _open_here[path] = ledger
         return ledger
 

@@ -1,12 +1,14 @@
 """How many tokens a text has, where nobody stated it: by the ratio measured for its script.
 
 docs/wire.md has the table, what it was measured on and how far off it is; data/token_ratios.csv
-holds the same figures. Nothing here runs on a call whose tokens were stated.
+holds the same figures. Who has a better way to count passes it in as a `Count`. Nothing here runs
+on a call whose tokens were stated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,6 +17,9 @@ from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.wire import media, raw
 from hf_ledger.ingest.wire.events import EVENT, Event, payloads
 from hf_ledger.ingest.wire.usage import INPUT_ONLY
+
+#: How many tokens these texts have together; 0 for none.
+Count = Callable[[Iterable[str]], int]
 
 
 class Script(NamedTuple):
@@ -106,15 +111,15 @@ def limit_of(body: dict[str, Any]) -> int | None:
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_new_tokens")
 
 
-def read_tokens(body: dict[str, Any]) -> int | None:
+def read_tokens(body: dict[str, Any], count: Count = tokens_of) -> int | None:
     """The estimate of a request's input; None where it holds more than text, or none at all."""
     try:
-        count = tokens_of(text for name in _READ if name in body for text in _texts(body[name]))
+        found = count(text for name in _READ if name in body for text in _texts(body[name]))
     except _Unreadable:
         return None
     messages = body.get("messages")
-    count += TOKENS_PER_MESSAGE * (len(messages) if isinstance(messages, list) else 0)
-    return count or None
+    found += TOKENS_PER_MESSAGE * (len(messages) if isinstance(messages, list) else 0)
+    return found or None
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -136,18 +141,18 @@ def _texts(value: Any) -> Iterator[str]:
             waiting.extend(part for name, part in each.items() if name not in _NOT_READ)
 
 
-def written_tokens(body: bytes) -> int | None:
+def written_tokens(body: bytes, count: Count = tokens_of) -> int | None:
     """The estimate of what a whole JSON reply says; None where it says nothing."""
-    return tokens_of(_written(raw.decode(_ANY, body))) or None
+    return count(_written(raw.decode(_ANY, body))) or None
 
 
-def streamed_tokens(pieces: Iterable[bytes], size: int) -> int | None:
+def streamed_tokens(pieces: Iterable[bytes], size: int, count: Count = tokens_of) -> int | None:
     """The same for what has come of a stream; a server that sends token by token counts itself.
 
     `size` is the whole stream's: the end of a long one is not kept and taken for like the rest.
     """
     counted = 0
-    texts: list[str] = []
+    texts: defaultdict[int, list[str]] = defaultdict(list)
     kept = b"".join(pieces)
     for data in payloads(kept):
         event = raw.decode(EVENT, data)
@@ -156,20 +161,30 @@ def streamed_tokens(pieces: Iterable[bytes], size: int) -> int | None:
         if raw.start(event.token) == b"{":
             counted += 1
         else:
-            texts.extend(_written_in(event))
-    found = counted + tokens_of(texts)
+            for answer, text in _written_in(event):
+                texts[answer].append(text)
+    # A word may come in several events: only joined it has as many tokens as were written.
+    found = counted + count(map("".join, texts.values()))
     return round(found * size / len(kept)) if found else None
 
 
-def _written_in(event: Event) -> Iterator[str]:
-    """What an event adds; events that repeat the whole text at the end add nothing."""
+def _written_in(event: Event) -> Iterator[tuple[int, str]]:
+    """What an event adds, and to which answer; one that repeats it all at the end adds nothing."""
     if event.choices:
-        yield from _written(raw.decode(_ANY, event.choices))
+        said = raw.decode(_ANY, event.choices)
+        for choice in said if isinstance(said, list) else [said]:
+            yield from ((_answer(choice), text) for text in _written(choice))
     elif event.delta:
         said = raw.decode(_ANY, event.delta)
-        yield from ([said] if isinstance(said, str) else _written(said))
+        yield from ((0, text) for text in ([said] if isinstance(said, str) else _written(said)))
     elif not event.type:
-        yield raw.text(event.content) or ""
+        yield 0, raw.text(event.content) or ""
+
+
+def _answer(choice: Any) -> int:
+    """Which of several answers a choice is part of."""
+    index = choice.get("index") if isinstance(choice, dict) else None
+    return index if type(index) is int else 0
 
 
 def _written(value: Any) -> Iterator[str]:
@@ -202,10 +217,10 @@ def lacks(call: Call) -> bool:
     return call.output_tokens is None and call.task not in INPUT_ONLY
 
 
-def fill(call: Call, sent: bytes | None, written: int | None) -> None:
+def fill(call: Call, sent: bytes | None, written: int | None, count: Count = tokens_of) -> None:
     """Take the estimates where nothing is stated; both or nothing, as one alone has no price."""
     body = asked_of(sent)
-    read, limit = read_tokens(body), limit_of(body)
+    read, limit = read_tokens(body, count), limit_of(body)
     if written is not None and limit is not None:
         written = min(written, limit)
     if call.uncached_input_tokens is not None:

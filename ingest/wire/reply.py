@@ -98,21 +98,21 @@ class ReplyReader:
             self.promised = jobs.promised(call, b"".join(self._kept), form)
         _forget_form(call)
 
-    def estimate(self, sent: bytes | None) -> None:
+    def estimate(self, sent: bytes | None, count: estimate.Count = estimate.tokens_of) -> None:
         """Estimate the tokens that the finished call should have and nobody stated.
 
-        `sent` is the request's body, None where it was not kept whole.
+        `sent` is the request's body, None where it was not kept whole; `count` is asked only then.
         """
         call = self.call
         if self.promised is not None or not estimate.lacks(call):
             return
         if self._events is not None:
-            written = estimate.streamed_tokens(self._events.pieces, self._events.size)
+            written = estimate.streamed_tokens(self._events.pieces, self._events.size, count)
         elif call.outcome == "ok":
-            written = estimate.written_tokens(b"".join(self._kept))
+            written = estimate.written_tokens(b"".join(self._kept), count)
         else:
             return
-        estimate.fill(call, sent, written)
+        estimate.fill(call, sent, written, count)
 
     def failed(self, kind: ErrorKind, cancelled: bool = False) -> None:
         """Complete the call: no reply came at all."""

@@ -7,9 +7,11 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hf_ledger.ingest.call import Call, Line
+from hf_ledger.ingest.doors.imports.counting import ModelCount, by_ratio
 from hf_ledger.ingest.doors.imports.explain import explain, explain_estimates
 from hf_ledger.ingest.doors.imports.recordings import GIVE_UP_AFTER, Exchange, Rejected
 from hf_ledger.ingest.fingerprint import HashKey, fingerprint
@@ -53,7 +55,8 @@ def call_id_of(source: str, external_id: str) -> str:
 class Importer:
     """Reads files one after the other; what look-ups taught in one counts in the next.
 
-    `write` takes each line for the spool, `explained` one object an exchange, call or not.
+    `write` takes each line for the spool, `explained` one object an exchange, call or not; `count`
+    says how many tokens texts have for a model, where the exchange doesn't say.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class Importer:
         settings: WireSettings,
         key: HashKey | None = None,
         explained: Callable[[dict[str, Any]], object] | None = None,
+        count: ModelCount = by_ratio,
     ) -> None:
         self._write = write
         self._settings = settings
         self._key = key
         self._explained = explained
+        self._count = count
         self._routes = Routes()
         self._occurrences: Counter[str] = Counter()
         self._waiting: dict[str, tuple[Call, Job]] = {}
@@ -89,7 +94,8 @@ class Importer:
         said, reader = read_exchange(exchange, self._settings, self._routes)
         stated = explain(said)
         if reader is not None:
-            reader.estimate(exchange.request_body if exchange.whole else None)
+            sent = exchange.request_body if exchange.whole else None
+            reader.estimate(sent, partial(self._count, reader.call.requested_model))
         if self._explained is not None:
             self._explained({"id": exchange.id, **stated, **explain_estimates(said, stated)})
         if not isinstance(said, Call):
