@@ -22,6 +22,7 @@ select
     valid_from,
     valid_to,
     source,
+    rank,
     price_id
 from prices
 where ? is null or lower(model) = lower(?)
@@ -37,5 +38,6 @@ order by
 def route_prices(
     cursor: duckdb.DuckDBPyConnection, _scope: Scope | None = None, model: str | None = None
 ) -> pa.Table:
-    """USD per `per_units` with the dates it held (UTC; no end: still in the latest list)."""
+    """USD per `per_units` with the dates it held (UTC; no end: still in the latest list); rank 0
+    is the router's list."""
     return aware(fetch(cursor, ROUTE_PRICES, [model, model]), ("valid_from", "valid_to"))

@@ -202,3 +202,10 @@ def test_leaving_early_closes_the_stream_and_the_row_says_so(desk: Shelf, places
     row = talking.find_row(turn, desk["practice"])
     assert row is not None
     assert row["outcome"] in ("interrupted", "cancelled")
+
+
+def test_only_providers_on_the_routers_list_are_offered(desk: Shelf) -> None:
+    """A provider that has left it may still have a price, in a collection of prices."""
+    at = page("console")
+    at.selectbox(key="console-model").select("meta-llama/Llama-3.1-8B-Instruct").run()
+    assert at.selectbox(key="console-provider").options == ["auto", "deepinfra", "novita", "nscale"]

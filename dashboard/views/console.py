@@ -23,10 +23,11 @@ Row = dict[str, Any]
 
 
 def offers() -> dict[str, list[str]]:
-    """Models of the price list with the providers that list them."""
+    """Models of the router's list with the providers that serve them there."""
     found: dict[str, list[str]] = {}
     for row in loaders.rows(shelf()["yours"], "route_prices"):
-        if row["valid_to"] is None and row["kind"] == "output_tokens":
+        listed = row["rank"] == 0 and row["valid_to"] is None
+        if listed and row["kind"] == "output_tokens":
             found.setdefault(row["model"], []).append(row["provider"])
     return found
 
