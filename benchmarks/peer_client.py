@@ -4,6 +4,8 @@
 
 Each line on standard input, `{"stream": …, "calls": …}`, makes so many calls with the openai client
 and is answered by one line: microseconds of each call, and of CPU of the whole process for all.
+With `"pairs"` instead of `"calls"`, recording is switched on and off call by call; the answer is
+what it added, wall and CPU.
 """
 
 from __future__ import annotations
@@ -189,15 +191,28 @@ def measured(way: Way, *, stream: bool, calls: int) -> dict[str, Any]:
     return {"wall": taken, "cpu": used, "kept": way.kept}
 
 
+def paired(way: Way, *, stream: bool, pairs: int) -> dict[str, Any]:
+    import httpx
+
+    from benchmarks.recording import compared
+
+    wall, cpu = compared(httpx.Client, lambda: way.call(stream=stream), pairs)
+    return {"wall": wall.added(), "cpu": cpu.added()}
+
+
+def answer(way: Way, asked: dict[str, Any]) -> dict[str, Any]:
+    if "pairs" in asked:
+        return paired(way, **asked)
+    return measured(way, **asked)
+
+
 def main() -> None:
     os.environ |= QUIET
     answers, sys.stdout = sys.stdout, sys.stderr  # some peers print
     way = WAYS[sys.argv[1]](*sys.argv[2:4])
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
-        done = measured(way, stream=asked["stream"], calls=asked["calls"])
-        print(json.dumps(done), file=answers, flush=True)
+        print(json.dumps(answer(way, json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

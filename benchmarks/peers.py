@@ -2,7 +2,8 @@
 
 Each way of recording is a process of its own with the same openai client; blocks of calls go round
 all of them in turn, so that each round sees the same machine. What a way adds is its block's median
-less the bare client's block of the same round; the table has medians over the rounds.
+less the bare client's block of the same round; the table has medians over the rounds. Ours is also
+switched on and off call by call, which a busy machine disturbs far less.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from benchmarks.recording import serve
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
-ROUNDS = 10
-CALLS = {False: 200, True: 100}  # a block, plain and streamed
+ROUNDS = 30
+CALLS = {False: 60, True: 40}  # a block, plain and streamed
 WARM_UP = 60
+PAIRS = 1_000
 #: Priced in the client itself, by design: what finance can be shown without another service.
 RECORDS_COST = {"hf-ledger", "OpenLIT", "LiteLLM with cost callback"}
 
@@ -103,9 +105,9 @@ class Peer:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def block(self, *, stream: bool, calls: int) -> dict[str, Any]:
+    def block(self, **asked: int) -> dict[str, Any]:
         assert self.process.stdin
-        print(json.dumps({"stream": stream, "calls": calls}), file=self.process.stdin, flush=True)
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
         return self.answer()
 
     def received(self) -> int:
@@ -148,19 +150,34 @@ def added(done: dict[str, list[dict[str, Any]]], name: str, calls: int) -> tuple
     return statistics.median(wall), statistics.median(cpu)
 
 
-def show(peers: list[Peer], figures: dict[bool, dict[str, list[dict[str, Any]]]]) -> None:
+def bare_call(done: dict[str, list[dict[str, Any]]]) -> float:
+    return statistics.median(statistics.median(each["wall"]) for each in done["bare"])
+
+
+def show(
+    peers: list[Peer],
+    figures: dict[bool, dict[str, list[dict[str, Any]]]],
+    paired: dict[bool, tuple[float, float]],
+) -> None:
     print(
         "| way | plain, added p50 | CPU | stream, added p50 | CPU | × ours, plain | stream | cost |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    ours = {stream: added(done, "hf-ledger", CALLS[stream])[0] for stream, done in figures.items()}
+    row("hf-ledger, call by call", paired, paired)
     for peer in peers[1:]:
-        plain, stream = (added(figures[kind], peer.name, CALLS[kind]) for kind in (False, True))
-        print(
-            f"| {peer.name} | {plain[0]:,.0f} | {plain[1]:,.0f} | {stream[0]:,.0f} "
-            f"| {stream[1]:,.0f} | {plain[0] / ours[False]:.1f} | {stream[0] / ours[True]:.1f} "
-            f"| {'yes' if peer.name in RECORDS_COST else 'no'} |"
-        )
+        its = {kind: added(done, peer.name, CALLS[kind]) for kind, done in figures.items()}
+        row(peer.name, its, paired)
+
+
+def row(
+    name: str, its: dict[bool, tuple[float, float]], ours: dict[bool, tuple[float, float]]
+) -> None:
+    plain, stream = its[False], its[True]
+    print(
+        f"| {name} | {plain[0]:,.0f} | {plain[1]:,.0f} | {stream[0]:,.0f} | {stream[1]:,.0f} "
+        f"| {plain[0] / ours[False][0]:.1f} | {stream[0] / ours[True][0]:.1f} "
+        f"| {'yes' if name.partition(',')[0] in RECORDS_COST else 'no'} |"
+    )
 
 
 def main() -> None:
@@ -170,15 +187,15 @@ def main() -> None:
     with ExitStack() as stack:
         peers = [Peer(name, stack) for name in WAYS]
         figures = {stream: rounds(peers, stream=stream) for stream in (False, True)}
-        bare = {
-            kind: [statistics.median(each["wall"]) for each in done["bare"]]
-            for kind, done in figures.items()
-        }
-        print(
-            f"bare openai call: {statistics.median(bare[False]):,.0f} µs plain, "
-            f"{statistics.median(bare[True]):,.0f} µs streamed; load {os.getloadavg()[0]:.1f}\n"
-        )
-        show(peers, figures)
+        ours = next(peer for peer in peers if peer.name == "hf-ledger")
+        paired = {}
+        for stream in (False, True):
+            done = ours.block(stream=stream, pairs=PAIRS)
+            paired[stream] = (done["wall"], done["cpu"])
+        plain, streamed = (bare_call(figures[kind]) for kind in (False, True))
+        load = os.getloadavg()[0]
+        print(f"bare openai call: {plain:,.0f} µs, {streamed:,.0f} µs streamed; load {load:.1f}\n")
+        show(peers, figures, paired)
         print("\nProof that each recorded:")
         for peer in peers[2:]:
             print(f"- {peer.name}: {proof(peer, figures[True][peer.name][-1]['kept'])}")

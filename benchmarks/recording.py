@@ -158,7 +158,9 @@ def percentile_99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98]
 
 
-def compared(client: type[Any], call: Callable[[], object]) -> tuple[Pairs, Pairs]:
+def compared(
+    client: type[Any], call: Callable[[], object], pairs: int = PAIRS
+) -> tuple[Pairs, Pairs]:
     """Wall time in the calling thread and CPU of the whole process, with and without recording.
 
     `client` is the class whose wrapped method is switched.
@@ -166,7 +168,7 @@ def compared(client: type[Any], call: Callable[[], object]) -> tuple[Pairs, Pair
     on = client._send_single_request
     off = on.__wrapped__
     wall, cpu = Pairs(), Pairs()
-    for number in range(2 * PAIRS + WARM_UP):
+    for number in range(2 * pairs + WARM_UP):
         # Either comes first in every other pair.
         recorded = number % 4 in (1, 2)
         client._send_single_request = on if recorded else off

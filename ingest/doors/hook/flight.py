@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +28,8 @@ LOOK_UP_CAP = 8 << 20
 
 PIECES_AT_ONCE = 63
 SHORT_PIECE, LONG_PIECE = 16, 4096
+#: What a piece of a stream may not wait with: clients stop at the end marker and at an error.
+URGENT = re.compile(rb'\[DONE\]|"error"').search
 
 READ = Names(*REPLY_HEADERS.values(), CALL_ID_HEADER, PRACTICE_HEADER)
 
@@ -63,6 +66,8 @@ class Trip:
     """What a tee reports to: bytes going by, and the end."""
 
     decode: Decode | None = None
+    may_wait = False  # the body's next pieces may be put into `waiting`, unless they are urgent
+    waiting: list[bytes]
 
     def sent(self) -> None:
         """The request is on its way: there is time until the reply."""
@@ -108,7 +113,6 @@ class Flight(Trip):
     """
 
     marked = False  # a start mark may have been written
-    timed = False  # the first token has come
     reader: ReplyReader | None = None
     body: bytes | None = None
     key: Sent | None = None  # what a second attempt would have in common with this one
@@ -168,33 +172,28 @@ class Flight(Trip):
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes. Once the first token is timed, pieces are read some at a time.
 
-        Clients stop at the end marker and at an error: these don't wait, nor does a short piece,
-        which may be the marker's second half.
+        The end marker and an error don't wait, nor does a short piece, which may be the marker's
+        second half. Tees that see many pieces ask this themselves: it saves them the call.
         """
-        if self.decode is not None:
-            chunk = self.decode(chunk)
-        if (
-            self.timed
-            and SHORT_PIECE < len(chunk) < LONG_PIECE
-            and b"[DONE]" not in chunk
-            and b'"error"' not in chunk
-        ):
-            self.waiting.append(chunk)
-            if len(self.waiting) <= PIECES_AT_ONCE:
-                return
-            chunk = b""
-        self._read(chunk)
-
-    def _read(self, chunk: bytes) -> None:
-        reader = self.reader
+        reader, waiting = self.reader, self.waiting
         if reader is None:
             return
-        if self.waiting:
-            chunk = b"".join((*self.waiting, chunk))
-            self.waiting = []
+        if (
+            self.may_wait
+            and SHORT_PIECE < len(chunk) < LONG_PIECE
+            and len(waiting) < PIECES_AT_ONCE
+            and not URGENT(chunk)
+        ):
+            waiting.append(chunk)
+            return
+        if self.decode is not None:
+            chunk = self.decode(chunk)
+        if waiting:
+            chunk = b"".join((*waiting, chunk))
+            waiting.clear()
         reader.feed(chunk)
-        if not self.timed:
-            self.timed = reader.call.ttft_ms is not None
+        if not self.may_wait and self.decode is None:
+            self.may_wait = reader.call.ttft_ms is not None
         if reader.ended:
             # Some clients stop at the end marker and leave the stream open for ever.
             self.over(None)

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from hf_ledger.ingest.doors.hook.flight import Trip, is_given_up
+from hf_ledger.ingest.doors.hook.flight import (
+    LONG_PIECE,
+    PIECES_AT_ONCE,
+    SHORT_PIECE,
+    URGENT,
+    Trip,
+    is_given_up,
+)
 from hf_ledger.ingest.doors.hook.shield import Shield
 
 
@@ -87,10 +94,20 @@ def _sync_tee(base: type[Any], shield: Shield) -> type[Any]:
         _hf_shield = shield
 
         def __iter__(self) -> Iterator[bytes]:
-            take, complete = self._hf_trip.taker(), False
+            trip, complete = self._hf_trip, False
+            take = trip.taker()
             try:
                 for chunk in self._hf_stream:
-                    shield(take, chunk)
+                    # Without a call of ours: a stream has many pieces, and most say nothing.
+                    if (
+                        trip.may_wait
+                        and SHORT_PIECE < len(chunk) < LONG_PIECE
+                        and len(trip.waiting) < PIECES_AT_ONCE
+                        and not URGENT(chunk)
+                    ):
+                        trip.waiting.append(chunk)
+                    else:
+                        shield(take, chunk)
                     yield chunk
                 complete = True
             finally:
@@ -108,11 +125,20 @@ def _async_tee(base: type[Any], shield: Shield) -> type[Any]:
         _hf_shield = shield
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            take, complete = self._hf_trip.taker(), False
+            trip, complete = self._hf_trip, False
+            take = trip.taker()
             inner = self._hf_stream.__aiter__()
             try:
                 async for chunk in inner:
-                    shield(take, chunk)
+                    if (
+                        trip.may_wait
+                        and SHORT_PIECE < len(chunk) < LONG_PIECE
+                        and len(trip.waiting) < PIECES_AT_ONCE
+                        and not URGENT(chunk)
+                    ):
+                        trip.waiting.append(chunk)
+                    else:
+                        shield(take, chunk)
                     yield chunk
                 complete = True
             finally:
