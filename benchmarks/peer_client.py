@@ -196,7 +196,7 @@ def paired(way: Way, *, stream: bool, pairs: int) -> dict[str, Any]:
 
     from benchmarks.recording import compared
 
-    wall, cpu = compared(httpx.Client, lambda: way.call(stream=stream), pairs)
+    wall, cpu = compared(httpx.Client, lambda: way.call(stream=stream), pairs, warm_up=4)
     return {"wall": wall.added(), "cpu": cpu.added()}
 
 

@@ -28,9 +28,11 @@ PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 ROUNDS = 30
 CALLS = {False: 60, True: 40}  # a block, plain and streamed
 WARM_UP = 60
-PAIRS = 1_000
+PAIRS = 30  # a round
+OURS = "hf-ledger"
+CALL_BY_CALL = "hf-ledger, call by call"
 #: Priced in the client itself, by design: what finance can be shown without another service.
-RECORDS_COST = {"hf-ledger", "OpenLIT", "LiteLLM with cost callback"}
+RECORDS_COST = {OURS, "OpenLIT", "LiteLLM with cost callback"}
 
 
 class Sink(http.server.BaseHTTPRequestHandler):
@@ -134,16 +136,21 @@ def rounds(peers: list[Peer], *, stream: bool) -> dict[str, list[dict[str, Any]]
     calls = CALLS[stream]
     for peer in peers:
         peer.block(stream=stream, calls=WARM_UP)
-    done: dict[str, list[dict[str, Any]]] = {peer.name: [] for peer in peers}
+    done: dict[str, list[dict[str, Any]]] = {name: [] for name in (CALL_BY_CALL, *WAYS)}
     for number in range(ROUNDS):
         # Each round begins with another one.
         for peer in peers[number % len(peers) :] + peers[: number % len(peers)]:
             done[peer.name].append(peer.block(stream=stream, calls=calls))
+            if peer.name == OURS:
+                done[CALL_BY_CALL].append(peer.block(stream=stream, pairs=PAIRS))
     return done
 
 
 def added(done: dict[str, list[dict[str, Any]]], name: str, calls: int) -> tuple[float, float]:
     """Added p50 in the calling thread and added CPU of the process, µs a call."""
+    if name == CALL_BY_CALL:
+        each = done[name]
+        return statistics.median(i["wall"] for i in each), statistics.median(i["cpu"] for i in each)
     both = list(zip(done[name], done["bare"], strict=True))
     wall = [statistics.median(its["wall"]) - statistics.median(bare["wall"]) for its, bare in both]
     cpu = [(its["cpu"] - bare["cpu"]) / calls for its, bare in both]
@@ -154,26 +161,25 @@ def bare_call(done: dict[str, list[dict[str, Any]]]) -> float:
     return statistics.median(statistics.median(each["wall"]) for each in done["bare"])
 
 
-def show(
-    peers: list[Peer],
-    figures: dict[bool, dict[str, list[dict[str, Any]]]],
-    paired: dict[bool, tuple[float, float]],
-) -> None:
+def show(figures: dict[bool, dict[str, list[dict[str, Any]]]]) -> None:
     print(
         "| way | plain, added p50 | CPU | stream, added p50 | CPU | × ours, plain | stream | cost |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    row("hf-ledger, call by call", paired, paired)
-    for peer in peers[1:]:
-        its = {kind: added(done, peer.name, CALLS[kind]) for kind, done in figures.items()}
-        row(peer.name, its, paired)
+    names = [name for name in figures[False] if name != "bare"]
+    its = {
+        name: {kind: added(done, name, CALLS[kind]) for kind, done in figures.items()}
+        for name in names
+    }
+    for name in names:
+        print(row(name, its[name], its[CALL_BY_CALL]))
 
 
 def row(
     name: str, its: dict[bool, tuple[float, float]], ours: dict[bool, tuple[float, float]]
-) -> None:
+) -> str:
     plain, stream = its[False], its[True]
-    print(
+    return (
         f"| {name} | {plain[0]:,.0f} | {plain[1]:,.0f} | {stream[0]:,.0f} | {stream[1]:,.0f} "
         f"| {plain[0] / ours[False][0]:.1f} | {stream[0] / ours[True][0]:.1f} "
         f"| {'yes' if name.partition(',')[0] in RECORDS_COST else 'no'} |"
@@ -187,15 +193,10 @@ def main() -> None:
     with ExitStack() as stack:
         peers = [Peer(name, stack) for name in WAYS]
         figures = {stream: rounds(peers, stream=stream) for stream in (False, True)}
-        ours = next(peer for peer in peers if peer.name == "hf-ledger")
-        paired = {}
-        for stream in (False, True):
-            done = ours.block(stream=stream, pairs=PAIRS)
-            paired[stream] = (done["wall"], done["cpu"])
         plain, streamed = (bare_call(figures[kind]) for kind in (False, True))
         load = os.getloadavg()[0]
         print(f"bare openai call: {plain:,.0f} µs, {streamed:,.0f} µs streamed; load {load:.1f}\n")
-        show(peers, figures, paired)
+        show(figures)
         print("\nProof that each recorded:")
         for peer in peers[2:]:
             print(f"- {peer.name}: {proof(peer, figures[True][peer.name][-1]['kept'])}")

@@ -159,7 +159,7 @@ def percentile_99(values: list[float]) -> float:
 
 
 def compared(
-    client: type[Any], call: Callable[[], object], pairs: int = PAIRS
+    client: type[Any], call: Callable[[], object], pairs: int = PAIRS, warm_up: int = WARM_UP
 ) -> tuple[Pairs, Pairs]:
     """Wall time in the calling thread and CPU of the whole process, with and without recording.
 
@@ -168,14 +168,14 @@ def compared(
     on = client._send_single_request
     off = on.__wrapped__
     wall, cpu = Pairs(), Pairs()
-    for number in range(2 * pairs + WARM_UP):
+    for number in range(2 * pairs + warm_up):
         # Either comes first in every other pair.
         recorded = number % 4 in (1, 2)
         client._send_single_request = on if recorded else off
         cpu_begun, begun = time.process_time_ns(), time.perf_counter_ns()
         call()
         taken, used = time.perf_counter_ns() - begun, time.process_time_ns() - cpu_begun
-        if number >= WARM_UP:
+        if number >= warm_up:
             wall.add(taken, recorded=recorded)
             cpu.add(used, recorded=recorded)
     client._send_single_request = on

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from hf_ledger.cli import main
-from hf_ledger.cli.prices import priced
+from hf_ledger.cli.prices import counting, priced
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 
@@ -94,3 +95,17 @@ def test_a_price_per_one_unit_reads_well() -> None:
 def test_showing_prices_makes_no_ledger(places: Places) -> None:
     assert main(["prices", "show", LLAMA]) == 0
     assert not places.root.exists()
+
+
+def test_of_several_prices_that_hold_only_the_one_that_counts_is_shown() -> None:
+    """The router's list first; of one source its newest version."""
+    begun = datetime(2026, 7, 27, tzinfo=UTC)
+    route = {"provider": "novita", "model": "a/b", "kind": "input_tokens"}
+    old, new, further = (
+        {**route, "valid_from": begun, "rank": 0, "price_id": "1"},
+        {**route, "valid_from": begun + timedelta(days=1), "rank": 0, "price_id": "2"},
+        {**route, "valid_from": begun + timedelta(days=90), "rank": 2, "price_id": "3"},
+    )
+    assert counting([further, old, new]) == [new]
+    elsewhere = {**further, "provider": "cerebras"}
+    assert counting([elsewhere, old]) == [elsewhere, old]

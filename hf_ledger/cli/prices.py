@@ -18,7 +18,18 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="The price list and its history."
 )
 
-COLUMNS = ("provider", "model", "kind", "usd", "per_units", "valid_from", "valid_to", "source")
+COLUMNS = (
+    "provider",
+    "model",
+    "kind",
+    "usd",
+    "per_units",
+    "valid_from",
+    "valid_to",
+    "source",
+    "rank",
+    "price_id",
+)
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Hugging Face model id.")]
 OptionalModel = Annotated[
     str | None, typer.Argument(metavar="[MODEL]", help="Hugging Face model id; all without one.")
@@ -33,6 +44,7 @@ def show(model: OptionalModel = None, output: Shape = Format.table) -> None:
     now = datetime.now(UTC)
     rows, listed = known(model)
     held = [row for row in rows if row["valid_from"] <= now and holds_on(row["valid_to"], now)]
+    held = counting(held)
     written("show", sorted(held, key=lambda row: (row["model"], row["provider"])), listed, output)
 
 
@@ -133,6 +145,20 @@ def import_contracts(
     )
 
 
+def counting(held: list[Row]) -> list[Row]:
+    """Of several prices that a route has at once the one that calls are priced by."""
+    best: dict[tuple[str, str], tuple[int, float]] = {}
+    for row in held:
+        route, place = (row["provider"], row["model"]), place_of(row)
+        best[route] = min(best.get(route, place), place)
+    return [row for row in held if place_of(row) == best[row["provider"], row["model"]]]
+
+
+def place_of(row: Row) -> tuple[int, float]:
+    """Lowest first: the source that counts more, of one source the newest version."""
+    return row["rank"], -row["valid_from"].timestamp()
+
+
 def holds_on(end: datetime | None, now: datetime) -> bool:
     return end is None or now < end
 
@@ -230,7 +256,7 @@ def versions(rows: list[Row]) -> list[Row]:
     """For people: provider, model, price, since, until, source."""
     found: dict[tuple[Any, ...], Row] = {}
     for row in rows:
-        key = (row["provider"], row["model"], row["valid_from"], row["valid_to"])
+        key = (row["price_id"], row["valid_from"], row["valid_to"])
         line = found.setdefault(
             key,
             {

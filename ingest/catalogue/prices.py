@@ -29,6 +29,7 @@ class Price:
     valid_to: datetime | None
     source: str
     price_id: str
+    rank: int = 0  # of several prices of a route the lowest counts; the router's list has 0
 
     def holds(self, at: datetime) -> bool:
         return self.valid_from <= at and (self.valid_to is None or at < self.valid_to)
