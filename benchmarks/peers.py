@@ -172,7 +172,7 @@ def show(figures: dict[bool, dict[str, list[dict[str, Any]]]]) -> None:
         for name in names
     }
     for name in names:
-        print(row(name, its[name], its[CALL_BY_CALL]))
+        print(row(name, its[name], its[OURS]))
 
 
 def row(

@@ -129,6 +129,8 @@ def test_unknown_is_said_and_not_zero() -> None:
     found = book(unpriced(team="a", uncached_input_tokens=None))
     assert found["Teams"]["B2"].value == "price unknown"
     assert found["Summary"]["B2"].value == "price unknown"
+    tokens = next(row for row in found["Summary"].values if row[0] == "Input tokens")
+    assert tokens[1:] == ("–", "–"), "an unknown count is no unknown price"
     assert found["Teams"]["G2"].value == "–"
     assert found["Teams"]["F2"].value == 1
 

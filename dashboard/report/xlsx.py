@@ -121,12 +121,17 @@ def summary(report: WeeklyReport) -> Sheet:
             ("Calls that are free", now.free_calls, before.free_calls),
             ("Calls without a price", now.coverage.unpriced, before.coverage.unpriced),
             ("Calls to dedicated endpoints", now.coverage.endpoint, before.coverage.endpoint),
-            ("Input tokens", now.input_tokens, before.input_tokens),
-            ("Output tokens", now.output_tokens, before.output_tokens),
-            ("Latency p50, ms", now.p50_ms, before.p50_ms),
-            ("Latency p95, ms", now.p95_ms, before.p95_ms),
+            ("Input tokens", stated(now.input_tokens), stated(before.input_tokens)),
+            ("Output tokens", stated(now.output_tokens), stated(before.output_tokens)),
+            ("Latency p50, ms", stated(now.p50_ms), stated(before.p50_ms)),
+            ("Latency p95, ms", stated(now.p95_ms), stated(before.p95_ms)),
         ],
     )
+
+
+def stated(figure: float | None) -> float | str:
+    """A figure that is no money, in a column of money: unknown is a dash and no unknown price."""
+    return "–" if figure is None else figure
 
 
 def days(report: WeeklyReport) -> Sheet:
