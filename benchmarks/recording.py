@@ -159,7 +159,10 @@ def percentile_99(values: list[float]) -> float:
 
 
 def compared(
-    client: type[Any], call: Callable[[], object], pairs: int = PAIRS, warm_up: int = WARM_UP
+    client: type[Any],
+    call: Callable[[], object],
+    pairs: int | None = None,
+    warm_up: int | None = None,
 ) -> tuple[Pairs, Pairs]:
     """Wall time in the calling thread and CPU of the whole process, with and without recording.
 
@@ -168,6 +171,7 @@ def compared(
     on = client._send_single_request
     off = on.__wrapped__
     wall, cpu = Pairs(), Pairs()
+    pairs, warm_up = PAIRS if pairs is None else pairs, WARM_UP if warm_up is None else warm_up
     for number in range(2 * pairs + warm_up):
         # Either comes first in every other pair.
         recorded = number % 4 in (1, 2)

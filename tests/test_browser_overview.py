@@ -59,7 +59,9 @@ def test_headline_words_and_age(chrome: Browser, server: Server) -> None:
 def test_the_period_is_put_into_the_url_and_back(chrome: Browser, server: Server) -> None:
     with tab(chrome) as page:
         opened(page, server)
+        before = page.get_by_test_id("stMetricValue").first.inner_text()
         page.get_by_role("radio", name="7d").click()
+        expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(before)
         settled(page)
         expect(page).to_have_url(re.compile(r"period=7d"))
         first = page.get_by_test_id("stMetricValue").first.inner_text()
@@ -72,6 +74,7 @@ def test_the_period_is_put_into_the_url_and_back(chrome: Browser, server: Server
 def test_the_period_survives_a_change_of_page(chrome: Browser, server: Server) -> None:
     with tab(chrome) as page:
         opened(page, server, "/?period=Last+week")
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
         page.get_by_test_id("stSidebarNavLink").filter(has_text="Peaks").click()
         expect(page.get_by_role("heading", name="Peaks", level=1)).to_be_visible()
         settled(page)
