@@ -141,3 +141,10 @@ def test_the_hub_s_own_sample_is_kept_as_it_states_it(ledger: Ledger) -> None:
     assert set(found.fetchall()) == expected and len(expected) > 20
     (snapshot,) = {row[5] for row in kept(ledger)}
     assert snapshot == digest(body)
+
+
+def test_a_half_stated_price_has_a_row_for_what_is_stated(ledger: Ledger) -> None:
+    """The other half stays unknown; the routes of the same reply are kept."""
+    keep(ledger, 0, mapped("1", None))
+    keep(ledger, 1, mapped("1", None))
+    assert kept(ledger) == [("input_tokens", Decimal(1), on(0), None, "hub.test", "5ha")]

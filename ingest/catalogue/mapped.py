@@ -12,6 +12,7 @@ import duckdb
 from hf_ledger.ingest.catalogue.collection import PROVIDER_LIST, keep_collected
 from hf_ledger.ingest.catalogue.comparing import naive
 from hf_ledger.ingest.catalogue.lists import Route
+from hf_ledger.ingest.catalogue.versions import Version, add_version, close_version
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 
 KNOWN_ROUTES = """
@@ -45,28 +46,6 @@ where rank = 1
     and source = $source
     and valid_to is null
 group by all
-"""
-
-CLOSE = """
-update prices
-set valid_to = $moment
-where price_id = $price_id
-    and valid_to is null
-"""
-
-ADD = """
-insert into prices by name
-select
-    $price_id as price_id,
-    $provider as provider,
-    $model as model,
-    $kind as kind,
-    $usd::decimal(18, 9) as usd,
-    1000000 as per_units,
-    $moment as valid_from,
-    $source as source,
-    $snapshot as snapshot,
-    $rank as rank
 """
 
 Pair = tuple[str, str]  # provider, folded model
@@ -127,7 +106,7 @@ def keep_mapped(
         if told == usd:
             continue
         if price_id:
-            cursor.execute(CLOSE, {"price_id": price_id, "moment": origin["moment"]})
+            close_version(cursor, price_id, origin["moment"])
         if told:
             add(cursor, mapped[0], told, origin)
 
@@ -154,16 +133,6 @@ def add(
     origin: Mapping[str, Any],
 ) -> None:
     stamp = f"{origin['moment']:%Y-%m-%dT%H%M%S}"
-    for kind, usd in zip(("input_tokens", "output_tokens"), told, strict=True):
-        cursor.execute(
-            ADD,
-            {
-                **origin,
-                "price_id": f"{route.provider}/{route.model}@{stamp} {origin['source']}",
-                "provider": route.provider,
-                "model": route.model,
-                "kind": kind,
-                "usd": str(usd),
-                "rank": PROVIDER_LIST,
-            },
-        )
+    price_id = f"{route.provider}/{route.model}@{stamp} {origin['source']}"
+    version = Version(price_id, route.provider, route.model, **origin, rank=PROVIDER_LIST)
+    add_version(cursor, version, told)

@@ -16,6 +16,7 @@ import duckdb
 
 from hf_ledger.ingest.catalogue.comparing import naive
 from hf_ledger.ingest.catalogue.lists import Hardware, Listed, PriceList
+from hf_ledger.ingest.catalogue.versions import Version, add_version, close_version
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 
@@ -50,33 +51,11 @@ from price_lists
 where source = $source
 """
 
-CLOSE = """
-update prices
-set valid_to = $moment
-where price_id = $price_id
-    and valid_to is null
-"""
-
 MISS = """
 update prices
 set missing_since = $moment
 where price_id = $price_id
     and valid_to is null
-"""
-
-ADD_PRICE = """
-insert into prices by name
-select
-    $price_id as price_id,
-    $provider as provider,
-    $model as model,
-    $kind as kind,
-    $usd::decimal(18, 9) as usd,
-    1000000 as per_units,
-    $moment as valid_from,
-    $source as source,
-    $snapshot as snapshot,
-    $is_free as is_free
 """
 
 ADD_LIST = """
@@ -183,7 +162,9 @@ class Refresh:
             self._meet(listed, self._standing.get((listed.provider, listed.model.lower())))
         for key in sorted(self._standing.keys() - seen):
             self._missed(self._standing[key])
-        self._cursor.execute(ADD_LIST, {**self._origin(), "moment": self._moment})
+        found = self._found
+        values = {"snapshot": found.snapshot, "source": found.source, "moment": self._moment}
+        self._cursor.execute(ADD_LIST, values)
         return self._done
 
     def _check(self) -> None:
@@ -230,27 +211,21 @@ class Refresh:
             self._done.missing += 1
 
     def _close(self, price: Standing) -> None:
-        self._cursor.execute(CLOSE, {"moment": self._moment, "price_id": price.price_id})
+        close_version(self._cursor, price.price_id, self._moment)
 
     def _add(self, listed: Listed) -> None:
-        stamp = f"{self._moment:%Y-%m-%dT%H%M%S}"
-        for kind, usd in zip(("input_tokens", "output_tokens"), listed.prices or (), strict=True):
-            self._cursor.execute(
-                ADD_PRICE,
-                {
-                    **self._origin(),
-                    "price_id": f"{listed.provider}/{listed.model}@{stamp}",
-                    "provider": listed.provider,
-                    "model": listed.model,
-                    "kind": kind,
-                    "usd": str(usd),
-                    "moment": self._moment,
-                    "is_free": listed.is_free,
-                },
-            )
-
-    def _origin(self) -> dict[str, str]:
-        return {"source": self._found.source, "snapshot": self._found.snapshot}
+        price_id = f"{listed.provider}/{listed.model}@{self._moment:%Y-%m-%dT%H%M%S}"
+        found = self._found
+        version = Version(
+            price_id,
+            listed.provider,
+            listed.model,
+            self._moment,
+            found.source,
+            found.snapshot,
+            listed.is_free,
+        )
+        add_version(self._cursor, version, listed.prices or (None, None))
 
 
 def standing(cursor: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Standing]:

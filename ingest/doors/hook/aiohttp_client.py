@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from hf_ledger.ingest.doors.hook.asking import Asking
-from hf_ledger.ingest.doors.hook.clients import ORIGINALS, Begin, Door
+from hf_ledger.ingest.doors.hook.clients import Begin, Door, unwrap_method, wrap_method
 from hf_ledger.ingest.doors.hook.decoding import decoder
 from hf_ledger.ingest.doors.hook.flight import READ, TIMEOUTS, Trip, is_given_up, is_named
 from hf_ledger.ingest.doors.hook.layers import recorded
@@ -36,20 +36,13 @@ def hook(library: ModuleType, door: Door) -> str | None:
     session = method_owner(library)
     if session is None:
         return None
-    original = getattr(session, METHOD)
-    if original not in ORIGINALS:
-        wrapper = _requesting(original, door)
-        ORIGINALS[wrapper] = original
-        setattr(session, METHOD, wrapper)
+    wrap_method(session, METHOD, lambda original: _requesting(original, door))
     return METHOD
 
 
 def unhook(library: ModuleType) -> None:
     """Put the original back, where nobody has wrapped it since."""
-    session = method_owner(library)
-    original = ORIGINALS.pop(getattr(session, METHOD, None), None)
-    if original is not None:
-        setattr(session, METHOD, original)
+    unwrap_method(method_owner(library), METHOD)
 
 
 def method_owner(library: ModuleType) -> Any:

@@ -47,16 +47,29 @@ def hook_library(library: ModuleType, door: Door) -> str | None:
     """Wrap both clients of this library; gives the method's name, None where there is none."""
     if library.__name__ in OTHERS:
         return other(library).hook(library, door)  # type: ignore[no-any-return]
-    tees = tees_for(library, door.shield)
     name = method_of(library.Client)
-    if name is None or getattr(library.Client, name) in ORIGINALS:
-        return name
-    for owner, wrap in ((library.Client, _sync), (library.AsyncClient, _async)):
-        original = getattr(owner, name)
-        wrapper = wrap(original, door, tees)
+    if name is None:
+        return None
+    tees = tees_for(library, door.shield)
+    wrap_method(library.Client, name, lambda original: _sync(original, door, tees))
+    wrap_method(library.AsyncClient, name, lambda original: _async(original, door, tees))
+    return name
+
+
+def wrap_method(owner: Any, name: str, wrapped: Callable[[Any], Any]) -> None:
+    """Put a wrapper in a method's place, once."""
+    original = getattr(owner, name)
+    if original not in ORIGINALS:
+        wrapper = wrapped(original)
         ORIGINALS[wrapper] = original
         setattr(owner, name, wrapper)
-    return name
+
+
+def unwrap_method(owner: Any, name: str) -> None:
+    """Put the original back, where nobody has wrapped it since."""
+    original = ORIGINALS.pop(getattr(owner, name, None), None)
+    if original is not None:
+        setattr(owner, name, original)
 
 
 def other(library: ModuleType) -> Any:
@@ -76,9 +89,7 @@ def unhook_library(library: ModuleType) -> None:
         return
     for owner in (library.Client, library.AsyncClient):
         for name in (PRIVATE, PUBLIC):
-            original = ORIGINALS.pop(getattr(owner, name, None), None)
-            if original is not None:
-                setattr(owner, name, original)
+            unwrap_method(owner, name)
 
 
 def _sync(original: Callable[..., Any], door: Door, tees: Tees) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from hf_ledger.ingest.doors.hook.asking import Asking, raw_headers
-from hf_ledger.ingest.doors.hook.clients import ORIGINALS, Begin, Door
+from hf_ledger.ingest.doors.hook.clients import Begin, Door, unwrap_method, wrap_method
 from hf_ledger.ingest.doors.hook.decoding import decoder
 from hf_ledger.ingest.doors.hook.flight import READ, Trip, is_given_up
 from hf_ledger.ingest.doors.hook.layers import recorded
@@ -30,20 +30,13 @@ def hook(library: ModuleType, door: Door) -> str | None:
     adapter = method_owner(library)
     if adapter is None:
         return None
-    original = getattr(adapter, METHOD)
-    if original not in ORIGINALS:
-        wrapper = _sending(original, door)
-        ORIGINALS[wrapper] = original
-        setattr(adapter, METHOD, wrapper)
+    wrap_method(adapter, METHOD, lambda original: _sending(original, door))
     return METHOD
 
 
 def unhook(library: ModuleType) -> None:
     """Put the original back, where nobody has wrapped it since."""
-    adapter = method_owner(library)
-    original = ORIGINALS.pop(getattr(adapter, METHOD, None), None)
-    if original is not None:
-        setattr(adapter, METHOD, original)
+    unwrap_method(method_owner(library), METHOD)
 
 
 def method_owner(library: ModuleType) -> Any:
