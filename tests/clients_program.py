@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 TOKEN = "hf_practice"
 TIMEOUT = 20.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 #: What the running case asks: three words, no other case's, as the same again would be a retry.
 asked = ["one two three"]
@@ -296,9 +298,23 @@ case(by_litellm, "litellm retried", model="practice/flaky,words=3", retries=2)
 case(by_litellm_async, "litellm async retried", model="practice/flaky,words=4", retries=2)
 
 
+def stay_here() -> None:
+    """No name but this machine's is looked up: litellm asks the hub by its own name before each call,
+    and where nothing answers a look-up it waits for seconds, each time."""
+    look_up = socket.getaddrinfo
+
+    def local(host: Any, *given: Any, **named: Any) -> Any:
+        if host not in LOOPBACK:
+            raise socket.gaierror(socket.EAI_NONAME, "tests stay on this machine")
+        return look_up(host, *given, **named)
+
+    socket.getaddrinfo = local
+
+
 def main(url: str, names: list[str]) -> None:
     import hf_ledger
 
+    stay_here()
     hf_ledger.record(app="clients", hosts=[f"{url}=router"])
     loaded = {"httpx", "httpx2", "requests", "aiohttp", "openai", "litellm"} & sys.modules.keys()
     done: dict[str, Any] = {"": {"loaded by record()": sorted(loaded)}}
