@@ -299,8 +299,8 @@ case(by_litellm_async, "litellm async retried", model="practice/flaky,words=4", 
 
 
 def stay_here() -> None:
-    """No name but this machine's is looked up: litellm asks the hub by its own name before each call,
-    and where nothing answers a look-up it waits for seconds, each time."""
+    """No name but this machine's is looked up: litellm asks the hub by its own name before each
+    call, and where nothing answers a look-up it waits for seconds, each time."""
     look_up = socket.getaddrinfo
 
     def local(host: Any, *given: Any, **named: Any) -> Any:
