@@ -1,0 +1,1 @@
+"""What a request passes before it is sent, in this order; each file is one check."""

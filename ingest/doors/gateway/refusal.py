@@ -1,0 +1,37 @@
+"""The gateway's own errors: one JSON shape with a code, a sentence and the request's id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from hf_ledger.ingest.errors import LedgerError
+
+REQUEST_ID_HEADER = "x-request-id"
+
+
+class Refused(LedgerError):
+    """A request that goes no further: status, a code for programs and a sentence for people.
+
+    The sentence never holds anything of the request's text, of a token or of a key.
+    """
+
+    def __init__(
+        self, status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+        self.sentence = sentence
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> bytes:
+        """`{"error": {"code": …, "message": …, "type": "gateway", "request_id": …}}`."""
+        said = {
+            "code": self.code,
+            "message": self.sentence,
+            "type": "gateway",
+            "request_id": request_id,
+        }
+        return msgspec.json.encode({"error": said})
