@@ -11,7 +11,7 @@ from hf_ledger.ingest.errors import LedgerError
 REQUEST_ID_HEADER = "x-request-id"
 
 
-class Refused(LedgerError):
+class Refused(LedgerError):  # noqa: N818 - the request is
     """A request that goes no further: status, a code for programs and a sentence for people.
 
     The sentence never holds anything of the request's text, of a token or of a key.
