@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -26,7 +26,8 @@ class Asking:
     asked: Any = None  # the body's JSON, None where it is none
     key: Key | None = None
     call: Call | None = None  # as read off the request: provider, model, task; None: no call
-    upstream: str = ""  # base URL that it goes to
+    upstream: str = ""  # base URL that it goes to, without a path of its own
+    token: str | None = None  # for that server, where it is not Hugging Face; "" for none
     verdicts: dict[str, str] = field(default_factory=dict)  # check → what it decided
     reserved: Decimal | None = None  # USD, the worst case that budgets hold for it
     answer: dict[str, str] = field(default_factory=dict)  # headers of ours on the reply
@@ -40,6 +41,9 @@ class Outcome:
     cost: Decimal | None = None  # USD; None: unknown
     status: int = 0
     refused: str | None = None
+
+
+Cost = Callable[["Asking", Call], Decimal | None]
 
 
 class Check(Protocol):

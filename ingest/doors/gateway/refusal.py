@@ -8,7 +8,8 @@ import msgspec
 
 from hf_ledger.ingest.errors import LedgerError
 
-REQUEST_ID_HEADER = "x-request-id"
+#: A request's id is its call's: where a client's recorder sees it, it leaves the call to us.
+REQUEST_ID_HEADER = "x-hf-ledger-call-id"
 
 
 class Refused(LedgerError):  # noqa: N818 - the request is

@@ -116,6 +116,7 @@ class Flight(Trip):
     reader: ReplyReader | None = None
     body: bytes | None = None
     key: Sent | None = None  # what a second attempt would have in common with this one
+    asker: str | None = None  # whose request it is, where this process sends those of many
 
     def __init__(self, hook: Hook, request: Any, way: Way, labels: Labels) -> None:
         self.hook = hook
@@ -229,6 +230,11 @@ class Flight(Trip):
         given_up = ending_of(error) in ("cancelled", "closed")
         fail(self.call, kind_of(error), self.started, perf_counter_ns, cancelled=given_up)
         self.hook.keep(self)
+
+    def end(self) -> None:
+        """Write the call as it stands, unless somebody was first."""
+        if self.hook.claim(self):
+            self.hook.keep(self)
 
     def abandon(self) -> None:
         self.hook.withdraw(self)

@@ -115,7 +115,8 @@ class Hook:
         if way.host in self._practice:
             call.origin = "practice"
         describe(call, body, asked, self.key or self._load_key())
-        flight.body, flight.key = body, (call.operation_id, address_of(request.url), body)
+        asker = call.operation_id or flight.asker
+        flight.body, flight.key = body, (asker, address_of(request.url), body)
         if self.retries:
             self.retries.number(call, key_of(*flight.key))
         return call

@@ -1,0 +1,293 @@
+"""One request through the gateway: read, checked, sent on, passed back, settled.
+
+    who asks ─► read the body ─► checks in order ─► upstream ─► bytes back ─► line, then the end
+
+The line of a call is in the spool, and its money is settled, before its client sees the end of the
+reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from starlette.types import Receive, Scope, Send
+
+from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Cost, Outcome
+from hf_ledger.ingest.doors.gateway.passage import Passage
+from hf_ledger.ingest.doors.gateway.paths import passed_on
+from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent
+from hf_ledger.ingest.doors.gateway.refusal import REQUEST_ID_HEADER, Refused
+from hf_ledger.ingest.doors.gateway.state import Key, State
+from hf_ledger.ingest.doors.gateway.upstream import Upstream
+from hf_ledger.ingest.doors.hook.flight import Flight, Trip
+from hf_ledger.ingest.doors.hook.ids import uuid7
+from hf_ledger.ingest.fingerprint import json_of
+
+MOST_BYTES = 16 << 20
+BODY_SECONDS = 60.0
+#: Said twice, a request means one thing to us and another to the next server.
+SINGLE = frozenset({"authorization", "x-api-key", "content-length", "content-type", "host"})
+CLOSING = {"connection": "close"}
+
+TOO_LARGE = "The body is larger than {most:,} bytes, the most that this gateway takes."
+TOO_SLOW = "The body did not arrive within {seconds:g} s."
+CUT_OFF = "The body ended early."
+REPEATED = "A header that may stand only once was sent twice."
+NOT_JSON = "The body is not JSON, as its content-type says: {path} takes a JSON object."
+
+
+class Who(Protocol):
+    """Finds whose key it is; raises `Refused`."""
+
+    def identify(self, raw: str | None, asking: Asking) -> Key: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the door itself holds requests to."""
+
+    upstream: str
+    body_bytes: int = MOST_BYTES
+    body_seconds: float = BODY_SECONDS
+    default_max_tokens: int = 4_096
+
+
+@dataclass
+class Door:
+    """An ASGI application for every path of the gateway.
+
+    `checks` are passed in their order; `refused` is told of each request that was stopped, `offer`
+    of each good reply. `upstream` is there while the event loop runs.
+    """
+
+    limits: Limits
+    state: Callable[[], State]
+    who: Who
+    checks: Sequence[Check]
+    recorder: Recorder
+    cost_of: Cost
+    bounds: Callable[[Asking], bool] = lambda _asking: False  # whether its worst case must be known
+    refused: Callable[[Asking, Outcome], None] = lambda _asking, _outcome: None
+    offer: Callable[[Asking, Outcome, bytes], None] | None = None
+    upstream: Upstream | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await Visit(self, scope, receive, send).run()
+
+
+class Visit:
+    """One request and its reply."""
+
+    def __init__(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
+        self.door = door
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.asking = begun(scope, door.state())
+        self.trip: Trip | None = None
+        self.passed: list[Check] = []
+        self.finished = False
+        self._gone = False
+
+    async def run(self) -> None:
+        """Answer in any case; what was begun is ended in any case."""
+        try:
+            await self._ask()
+        except Refused as refused:
+            self._keep_refusal(refused)
+            await self.answer(refused)
+        except asyncio.CancelledError:
+            if not self._gone:
+                raise
+        finally:
+            self.over(GeneratorExit())
+            self.finish(Outcome(status=499))
+
+    async def _ask(self) -> None:
+        door, asking = self.door, self.asking
+        asking.path = passed_on(asking.method, self.scope.get("raw_path") or asking.path.encode())
+        only_once(asking.headers, self.scope["headers"])
+        asking.key = door.who.identify(taken_key(asking.headers), asking)
+        asking.body = await self._read_body()
+        asking.asked = asked_of(asking)
+        asking.upstream = door.limits.upstream
+        self.record()
+        for check in door.checks:
+            waiting = check.check(asking)
+            if waiting is not None:
+                await waiting
+            self.passed.append(check)
+        if asking.upstream != door.limits.upstream:
+            self.record()
+        await self._while_there()
+
+    def record(self) -> None:
+        """Begin the call's record, or begin it anew where a check sends it elsewhere."""
+        asking, before, recorder = self.asking, self.trip, self.door.recorder
+        assert asking.key is not None
+        if before is not None:
+            before.abandon()
+        url = recorder.address(asking.upstream + asking.path)
+        sent = Sent(asking.method, url, self.scope["headers"], asking.body)
+        self.trip = recorder.begin(sent, asking.key, asking.headers)
+        if isinstance(self.trip, Flight):
+            call = self.trip.call
+            call.call_id = asking.request_id
+            if asking.call is not None:
+                call.tags = asking.call.tags
+            asking.call = call
+
+    async def _while_there(self) -> None:
+        """Send it on unless the client goes away first: then all that is under way is let go."""
+        task = asyncio.current_task()
+        assert task is not None
+        leaving = asyncio.ensure_future(self.receive())
+
+        def left(done: asyncio.Future[Any]) -> None:
+            if not done.cancelled():
+                self._gone = True
+                task.cancel()
+
+        leaving.add_done_callback(left)
+        try:
+            await Passage(self).run()
+        finally:
+            leaving.remove_done_callback(left)
+            leaving.cancel()
+
+    # -- the body ----------------------------------------------------------------------------------
+
+    async def _read_body(self) -> bytes:
+        """The whole body within its limits. Raises `Refused`."""
+        limits, stated = self.door.limits, self.asking.headers.get("content-length", "")
+        if stated.isdigit() and int(stated) > limits.body_bytes:
+            raise self._too_large()
+        first = await self._timed(self._piece())
+        if not first.get("more_body"):
+            return bytes(first.get("body", b""))
+        received = bytearray(first.get("body", b""))
+        await self._timed(self._read_rest(received))
+        return bytes(received)
+
+    async def _timed(self, reading: Any) -> Any:
+        seconds = self.door.limits.body_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await reading
+        except TimeoutError:
+            sentence = TOO_SLOW.format(seconds=seconds)
+            raise Refused(408, "body_too_slow", sentence, CLOSING) from None
+
+    async def _read_rest(self, received: bytearray) -> None:
+        more = True
+        while more:
+            if len(received) > self.door.limits.body_bytes:
+                raise self._too_large()
+            piece = await self._piece()
+            received += piece.get("body", b"")
+            more = bool(piece.get("more_body"))
+
+    async def _piece(self) -> Any:
+        piece = await self.receive()
+        if piece["type"] == "http.disconnect":
+            raise Refused(400, "body_cut_off", CUT_OFF)
+        return piece
+
+    def _too_large(self) -> Refused:
+        sentence = TOO_LARGE.format(most=self.door.limits.body_bytes)
+        return Refused(413, "body_too_large", sentence, CLOSING)
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def over(self, error: BaseException | None) -> None:
+        """The reply has ended so: the call's line is written, once."""
+        if self.trip is not None:
+            self.trip.over(error)
+
+    def finish(self, outcome: Outcome) -> Outcome:
+        """Settle with every check that had let it pass, the last one first; once."""
+        if self.finished:
+            return outcome
+        self.finished = True
+        if outcome.call is None and isinstance(self.trip, Flight):
+            outcome.call = self.trip.call
+        if outcome.call is not None and outcome.refused is None:
+            outcome.cost = self.door.cost_of(self.asking, outcome.call)
+        for check in reversed(self.passed):
+            check.finish(self.asking, outcome)
+        return outcome
+
+    def _keep_refusal(self, refused: Refused) -> None:
+        trip = self.trip
+        call = self.door.recorder.refuse(trip, refused) if isinstance(trip, Flight) else None
+        outcome = Outcome(call, status=refused.status, refused=refused.code)
+        self.finish(outcome)
+        self.door.refused(self.asking, outcome)
+
+    async def answer(self, refused: Refused) -> None:
+        """An error of the gateway's own."""
+        body = refused.body(self.asking.request_id)
+        headers = {
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            REQUEST_ID_HEADER: self.asking.request_id,
+            **refused.headers,
+        }
+        await self.begin(refused.status, [(k.encode(), v.encode()) for k, v in headers.items()])
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head of a reply."""
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+def begun(scope: Scope, state: State) -> Asking:
+    """What is known of a request before its body."""
+    now = time.time_ns()
+    client = scope.get("client")
+    request_id = uuid7(now)
+    return Asking(
+        request_id=request_id,
+        ts=now // 1000,
+        method=scope["method"],
+        path=scope["path"],
+        address=client[0] if client else "",
+        headers={
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        },
+        body=b"",
+        state=state,
+        answer={REQUEST_ID_HEADER: request_id},
+    )
+
+
+def only_once(headers: dict[str, str], raw: list[tuple[bytes, bytes]]) -> None:
+    """Refuse what two servers could read in two ways."""
+    if len(headers) == len(raw):
+        return
+    seen: set[str] = set()
+    for name, _ in raw:
+        known = name.decode("latin-1")
+        if known in SINGLE and known in seen:
+            raise Refused(400, "repeated_header", REPEATED)
+        seen.add(known)
+
+
+def taken_key(headers: dict[str, str]) -> str | None:
+    """The key that the client shows; from here on it stands in none of the headers."""
+    anthropic, said = headers.pop("x-api-key", None), headers.pop("authorization", "")
+    scheme, _, key = said.partition(" ")
+    return (key.strip() or None) if scheme.lower() == "bearer" else anthropic
+
+
+def asked_of(asking: Asking) -> Any:
+    """The body's JSON; a chat without any is refused here, and not by a server that costs."""
+    kind = asking.headers.get("content-type", "")
+    asked = json_of(asking.body, kind)
+    if asking.method == "POST" and asking.path.startswith("/v1/") and not isinstance(asked, dict):
+        raise Refused(400, "not_json", NOT_JSON.format(path=asking.path))
+    return asked
