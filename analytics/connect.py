@@ -22,6 +22,7 @@ from hf_ledger.analytics.questions import answer
 from hf_ledger.analytics.scope import Scope
 from hf_ledger.ingest.catalogue import chores
 from hf_ledger.ingest.doors.api import keys
+from hf_ledger.ingest.doors.gateway.publishing import refresh_state
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
 from hf_ledger.ingest.ledger.socket import Caller, Handle, call_owner
@@ -36,6 +37,8 @@ NOT_COLLECTED = (
     "nothing is lost; make room or make it writable, then try again."
 )
 
+#: What changes nothing that a gateway must know.
+QUIET = ("ask", "collect", "ping")
 COMMANDS = ("collect", "ping", *keys.COMMANDS, *chores.COMMANDS)
 
 
@@ -146,7 +149,19 @@ def responder(ledger: Ledger, places: Places) -> Handle:
 
 
 def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Table | dict[str, Any]:
-    """Carry out one request in the process that holds the ledger."""
+    """Carry out one request in the process that holds the ledger.
+
+    Whatever may change keys, budgets or prices is known to every gateway when this returns.
+    """
+    done = _performed(ledger, places, name, payload)
+    if name not in QUIET:
+        refresh_state(ledger, places)
+    return done
+
+
+def _performed(
+    ledger: Ledger, places: Places, name: str, payload: bytes
+) -> pa.Table | dict[str, Any]:
     match name:
         case "ask":
             return _answered(ledger, _question(payload))

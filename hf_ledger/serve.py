@@ -166,6 +166,7 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
             desk.practice_url = stack.enter_context(practising())
         stack.enter_context(collecting(desk))
         stack.enter_context(owning(desk))
+        stack.enter_context(telling_gateways(desk))
         stack.enter_context(running_errands(desk))
         lay_out(desk)
         gc.collect()
@@ -277,6 +278,20 @@ def running_errands(desk: Desk) -> Iterator[None]:
         yield
     finally:
         errands.stop()
+
+
+@contextlib.contextmanager
+def telling_gateways(desk: Desk) -> Iterator[None]:
+    """Publish keys, budgets and prices now and whenever a price begins or ends."""
+    from hf_ledger.ingest.doors.gateway.publishing import Publisher
+
+    desk.own.zone = desk.settings.zone
+    publisher = Publisher(desk.own, desk.places)
+    publisher.start()
+    try:
+        yield
+    finally:
+        publisher.stop()
 
 
 @contextlib.contextmanager

@@ -55,6 +55,11 @@ class Places:
         return self.root / "owner.json"
 
     @property
+    def gateway_state(self) -> Path:
+        """What every gateway process must know, as the owner last wrote it."""
+        return self.root / "run" / "gateway.json"
+
+    @property
     def sample(self) -> Places:
         """The sample is a ledger of its own beside the user's."""
         return Places(self.root / "sample")

@@ -126,7 +126,7 @@ def test_the_lists_shapes(capsys: pytest.CaptureFixture[str]) -> None:
     assert row["revoked_at"] is None
     assert main(["key", "list", "--format", "csv"]) == 0
     header, line = capsys.readouterr().out.splitlines()
-    assert header == "key_id,name,created_at,revoked_at"
+    assert header.startswith("key_id,name,created_at,revoked_at,role,user,team,")
     assert '"of a host, with a comma"' in line
 
 

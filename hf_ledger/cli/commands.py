@@ -59,7 +59,7 @@ COMMANDS: dict[str, Command] = {
     "prices": Command("hf_ledger.cli.prices:app", "The price list and its history."),
     "key": Command(
         "hf_ledger.cli.key:app",
-        "Keys of hosts that post their calls here, and of the hashes of prompts.",
+        "Keys of users, of hosts that post their calls here, and of the hashes of prompts.",
     ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."

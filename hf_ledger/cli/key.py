@@ -1,4 +1,4 @@
-"""`hf-ledger key`: keys of hosts that post their calls here, and the key of the prompts' hashes."""
+"""`hf-ledger key`: keys of users and of hosts that post their calls, and of the prompts' hashes."""
 
 from __future__ import annotations
 
@@ -11,49 +11,158 @@ from typing import Annotated, Any
 
 import typer
 
-from hf_ledger.cli.options import Format, Shape
+from hf_ledger.cli import key_scope as scope
+from hf_ledger.cli.options import Format, Shape, listed
+from hf_ledger.ingest.errors import Usage
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Keys of hosts that post their calls here, and of the hashes of prompts.",
+    help="Keys of users, of hosts that post their calls here, and of the hashes of prompts.",
 )
 
 PERIOD_COLUMNS = ("key_id", "since", "until")
-COLUMNS = ("key_id", "name", "created_at", "revoked_at")
-Name = Annotated[str, typer.Option(help="Whose key it is, such as the host's name.")]
+COLUMNS = (
+    "key_id",
+    "name",
+    "created_at",
+    "revoked_at",
+    "role",
+    "user",
+    "team",
+    "project",
+    "environment",
+    "models",
+    "providers",
+    "expires_at",
+    "limits",
+    "screening",
+    "replaying",
+)
+ALWAYS = ("key_id", "name", "role", "created_at", "revoked_at")
+HOST_KEY = (
+    "It posts calls of another host (role host). One that calls models: --role call, or say whom "
+    "it is for."
+)
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="As hf-ledger key list shows it.")]
 
 
 @app.callback()
 def root() -> None:
-    """Keys of hosts that post their calls here, and of the hashes of prompts."""
+    """Keys of users, of hosts that post their calls here, and of the hashes of prompts."""
 
 
 @app.command()
-def create(name: Name) -> None:
-    """Make a key and show it, this once; the ledger keeps only its hash."""
+def create(
+    *,
+    name: scope.Name,
+    role: scope.RoleOption = None,
+    user: scope.User = None,
+    team: scope.Team = None,
+    project: scope.Project = None,
+    environment: scope.Environment = None,
+    models: scope.Models = None,
+    providers: scope.Providers = None,
+    expires: scope.Expires = None,
+    rpm: scope.Rpm = None,
+    burst: scope.Burst = None,
+    concurrent: scope.Concurrent = None,
+    max_tokens: scope.MaxTokens = None,
+    max_body: scope.Body = None,
+    budget: scope.BudgetOption = None,
+    data_class: scope.ClassOption = None,
+    screen: scope.Screen = False,
+    found: scope.FoundOption = None,
+    target: scope.Target = None,
+    replay_share: scope.ReplayShare = None,
+    replay_candidate: scope.ReplayCandidate = None,
+    replay_usd: scope.ReplayUsd = None,
+) -> None:
+    """Make a key and show it, this once; the ledger keeps only its hash.
+
+    With a name alone it is the key of a host that posts its calls here.
+    """
+    said = scope.key_scope(
+        role,
+        expires,
+        user=user,
+        team=team,
+        project=project,
+        environment=environment,
+        models=listed(models),
+        providers=listed(providers),
+        limits=scope.limits_of(rpm, burst, concurrent, max_tokens, max_body),
+        budget=scope.budget_of(budget),
+        screening=scope.screening_of(screen, found, data_class, target),
+        replaying=scope.replaying_of(replay_share, replay_candidate, replay_usd),
+    )
+    made(name, said, told=role is not None)
+
+
+def made(name: str, said: dict[str, Any], *, told: bool) -> None:
+    """Make the key here, so that only its hash goes to whoever holds the ledger."""
     from hf_ledger.ingest.doors.api.keys import make_key
 
     key, kept = make_key(name)
-    asked("key_create", **{field: getattr(kept, field) for field in kept.__struct_fields__})
+    plain = {field: getattr(kept, field) for field in ("key_id", "name", "key_hash", "algorithm")}
+    asked("key_create", **plain, **said)
     typer.echo(key)
     typer.echo("Keep it now: it is not shown again.", err=True)
+    if said["role"] == "host" and not told:
+        typer.echo(HOST_KEY, err=True)
 
 
 @app.command("list")
 def list_keys(output: Shape = Format.table) -> None:
-    """Every key with its name and dates, never the key itself."""
+    """Every key with its name, dates, scope and limits, never the key itself."""
     rows = asked("key_list")["keys"]
     if output is Format.table and not rows:
         typer.echo("There is no key yet; make one with: hf-ledger key create --name HOST")
-    else:
+    elif output is Format.json:
         show(rows, output, COLUMNS)
+    else:
+        rows = [{name: cell(value) for name, value in row.items()} for row in rows]
+        show(rows, output, COLUMNS if output is Format.csv else filled(rows))
+
+
+def filled(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Columns that say something of at least one key: a terminal is narrow."""
+    further = [name for name in COLUMNS if any(row[name] for row in rows)]
+    return (*ALWAYS, *(name for name in further if name not in ALWAYS))
+
+
+def cell(value: Any) -> str | None:
+    """A list with spaces between, limits as name=value."""
+    if isinstance(value, list):
+        return " ".join(value) or None
+    if isinstance(value, dict):
+        return " ".join(f"{name}={each}" for name, each in value.items()) or None
+    return value if value is None else str(value)
+
+
+@app.command()
+def limit(
+    *,
+    team: Annotated[str, typer.Option(help="The team whose keys it concerns.")],
+    rpm: scope.Rpm = None,
+    burst: scope.Burst = None,
+    concurrent: scope.Concurrent = None,
+    max_tokens: scope.MaxTokens = None,
+    max_body: scope.Body = None,
+    standard: Annotated[bool, typer.Option("--standard", help="Back to the standard.")] = False,
+) -> None:
+    """Limits of a team's keys, in the place of what was said of the team before."""
+    said = scope.limits_of(rpm, burst, concurrent, max_tokens, max_body)
+    if bool(said) == standard:
+        raise Usage("say what the team's limits are, or --standard: one of the two.")
+    asked("team_limit", team=team, limits=said)
+    shown = cell(said) if said else "the standard ones"
+    typer.echo(f"Limits of {team}: {shown}. A key's own limits count before its team's.")
 
 
 @app.command()
 def revoke(key_id: KeyId) -> None:
-    """End a key: what is posted with it from now on is refused."""
+    """End a key: what is sent with it from now on is refused, at every gateway."""
     asked("key_revoke", key_id=key_id)
     typer.echo(f"Key {key_id} is revoked.")
 

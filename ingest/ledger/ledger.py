@@ -99,6 +99,8 @@ class Ledger:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None = None) -> None:
         self.path = path
         self.writing = threading.Lock()
+        self.publishing = threading.Lock()  # what gateways are told is never older than before
+        self.zone: str | None = None  # of days and months, where the server was told one
         self.changes = 0  # grows when prices, costs or months change without a new call
         self._connection = connection
         self._pid = os.getpid()

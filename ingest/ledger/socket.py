@@ -179,7 +179,7 @@ def runtime_folder() -> Path:
 
 def _bound(path: Path) -> socket.socket:
     """A listening socket only this user reaches; the ledger's lock makes us its one owner."""
-    _private(path.parent)
+    private_folder(path.parent)
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o077)
@@ -191,7 +191,7 @@ def _bound(path: Path) -> socket.socket:
     return listening
 
 
-def _private(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
     """Make the folder 0700, and refuse one that somebody else could have put there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()

@@ -26,7 +26,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 SEGMENT = re.compile(r"[0-9]{1,20}-[0-9]{1,10}-[0-9a-f]{8}\.ndjson", re.ASCII)
 
 NO_KEY = "Send a key: `Authorization: Bearer hfl_…`; hf-ledger key create makes one."
-WRONG_KEY = "This key is unknown or revoked: hf-ledger key create makes a new one."
+WRONG_KEY = "This is no good key of a host: hf-ledger key create --name HOST makes one."
 TOO_LARGE = "The batch is larger than {most} MiB: send it in parts."
 WRONG_TYPE = "Send {expected}."
 BROKEN_GZIP = "The body is not gzip as its content-encoding says, or is cut off."

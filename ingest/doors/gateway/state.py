@@ -81,7 +81,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     provider: str
     model: str
-    price_id: int
+    price_id: str
     per_units: int = 1_000_000
     input: str | None = None
     output: str | None = None
