@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         description="Where the states and prices of dedicated endpoints are asked for.",
     )
 
+    audit_lost: Literal["refuse", "go_on"] = Field(
+        "refuse", description="What a gateway does with a request that the audit can't note."
+    )
+    audit_days: int = Field(400, ge=1, description="Days that files of the audit are kept.")
+
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:

@@ -61,6 +61,9 @@ COMMANDS: dict[str, Command] = {
         "hf_ledger.cli.key:app",
         "Keys of users, of hosts that post their calls here, and of the hashes of prompts.",
     ),
+    "audit": Command(
+        "hf_ledger.cli.audit:app", "Who asked and who changed what; whether that was tampered with."
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),
