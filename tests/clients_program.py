@@ -18,7 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
-TOKEN = "hf_practice"
+#: A Hugging Face token, or the key of a gateway.
+TOKEN = os.environ.get("PRACTICE_TOKEN", "hf_practice")
 TIMEOUT = 20.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

@@ -53,27 +53,36 @@ def interpreter(number: int) -> Path:
 def driven(number: int, root: Path, names: list[str]) -> Iterator[Driven]:
     """One run of the program in that environment, through all these cases."""
     places = Places(root / "ledger")
-    python = interpreter(number)
     with practice_server() as server:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(CHECKOUT),
-            "HF_LEDGER_DIR": str(places.root),
-            "HF_ENDPOINT": f"http://localhost:{server.port}",
-            "HF_HOME": str(root / "hub"),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        }
-        done = subprocess.run(
-            [python, clients_program.__file__, server.url, *names],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=150,
-        )
+        said = driven_at(number, places, server.url, names)
+    yield Driven(places, said)
+
+
+def driven_at(
+    number: int, places: Places, url: str, names: list[str], token: str = "hf_practice"
+) -> dict[str, dict[str, Any]]:
+    """What the program says of these cases, run toward this server with this token."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
+        "HF_LEDGER_DIR": str(places.root),
+        "HF_ENDPOINT": url.replace("127.0.0.1", "localhost"),
+        "HF_HOME": str(places.root.parent / "hub"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "PRACTICE_TOKEN": token,
+    }
+    done = subprocess.run(
+        [interpreter(number), clients_program.__file__, url, *names],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+    )
     assert done.returncode == 0, done.stderr
-    yield Driven(places, json.loads(done.stdout))
+    said: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return said
 
 
 # -- what each case must have become ---------------------------------------------------------------

@@ -55,6 +55,9 @@ class Witness:
     seen: list[Seen] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope.get("headers", [])}
         one = Seen(scope["path"], headers)
         self.seen.append(one)
@@ -106,7 +109,8 @@ class Running:
 
     port: int
     places: Places
-    witness: Witness
+    front: Witness  # between clients and the gateway
+    witness: Witness  # between the gateway and the server
     door: Door
     noted: Noted
     refused: list[Outcome] = field(default_factory=list)
@@ -186,8 +190,9 @@ def gateway(
             lambda _asking, call: Decimal(0) if call.outcome == "error" else Decimal("0.001"),
             refused=lambda _asking, outcome: refused.append(outcome),
         )
-        port = stack.enter_context(running(app_of(door, silent_s)))
-        yield Running(port, places, witness, door, noted, refused)
+        front = Witness(app_of(door, silent_s))
+        port = stack.enter_context(running(front))
+        yield Running(port, places, front, witness, door, noted, refused)
 
 
 def app_of(door: Door, silent_s: float) -> Starlette:

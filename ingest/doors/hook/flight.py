@@ -41,6 +41,10 @@ Sent = tuple[str | None, Hashable, bytes | None]  # operation, address, body
 
 TIMEOUTS = frozenset({"TimeoutException", "TimeoutError", "Timeout"})
 GIVEN_UP = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "SystemExit"})
+#: Nobody has seen the request: no gateway on the way either.
+NOT_REACHED = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ClientConnectorError", "ConnectionError"}
+)
 CONNECTION = frozenset(
     {"TransportError", "ConnectionError", "ClientConnectionError", "StreamError"}
 )
@@ -225,6 +229,9 @@ class Flight(Trip):
             self.call.error_kind = "timeout"
 
     def failed(self, error: BaseException | None) -> None:
+        if self.hook.is_gateway(self.way.host) and not is_named(error, NOT_REACHED):
+            # It has the request, and with it the call, though we heard nothing of its reply.
+            self.hook.withdraw(self)
         if not self.hook.claim(self):
             return
         given_up = ending_of(error) in ("cancelled", "closed")

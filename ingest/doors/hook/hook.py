@@ -156,6 +156,10 @@ class Hook:
         self.withdraw(flight)
         self._gateways.add(flight.way.host)
 
+    def is_gateway(self, host: str) -> bool:
+        """Whether a gateway of ours has answered there before."""
+        return host in self._gateways
+
     def aside(self, flight: Flight, reason: str) -> None:
         """The reply shows that this was no call."""
         self.withdraw(flight)
