@@ -32,7 +32,7 @@ lint: $(VENV)/test.stamp  ## Format, lint and import contracts
 types: $(VENV)/test.stamp  ## Strict types
 	@$(BIN)/mypy
 
-bench: $(VENV)/test.stamp .venv-peers/stamp  ## Measure what the documentation claims, peers beside it
+bench: $(VENV)/test.stamp .venv-peers/stamp .venv-proxy/stamp .node-portkey/stamp  ## Measure what the documentation claims, peers beside it
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/run.stamp  ## Make the command reference again
@@ -48,11 +48,12 @@ lock:  ## Compile the locks again (needs uv in the environment: pip install uv)
 		--constraint $(LOCKS)/run.txt --output-file $(LOCKS)/test.txt
 	$(UV_COMPILE) --group smoke --constraint $(LOCKS)/test.txt --output-file $(LOCKS)/smoke.txt
 	$(UV_COMPILE) --group peers --output-file $(LOCKS)/peers.txt
+	$(UV_COMPILE) --group proxy --output-file $(LOCKS)/proxy.txt
 	$(UV_COMPILE) --group clients-1 --output-file $(LOCKS)/clients-1.txt
 	$(UV_COMPILE) --group clients-2 --output-file $(LOCKS)/clients-2.txt
 
 clean:  ## Remove environments and builds; never a ledger
-	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-peers dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-peers .venv-proxy .node-portkey dist
 
 help:
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -82,6 +83,20 @@ $(VENV)/test.stamp: $(LOCKS)/test.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the peers into .venv-peers (about a minute, once) …"
 	@$(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --require-hashes --no-deps --compile -r $(LOCKS)/peers.txt
+	@touch $@
+
+# The gateways that ours is compared with; the benchmark says which are missing.
+.venv-proxy/stamp: $(LOCKS)/proxy.txt
+	@echo "Installing LiteLLM's proxy into .venv-proxy (about a minute, once) …"
+	@$(PYTHON) -m venv .venv-proxy
+	@.venv-proxy/bin/python -m pip install --quiet --require-hashes --no-deps --compile -r $(LOCKS)/proxy.txt
+	@touch $@
+
+.node-portkey/stamp: $(LOCKS)/portkey/package-lock.json
+	@mkdir -p $(@D)
+	@cp $(LOCKS)/portkey/*.json $(@D)
+	@if command -v npm > /dev/null; then npm ci --silent --ignore-scripts --prefix $(@D); \
+		else echo "Without npm Portkey's gateway is not measured."; fi
 	@touch $@
 
 # Other people's clients, which can't share one environment; the tests start programs in these.

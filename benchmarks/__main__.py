@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("startup", "recording", "peers", "ingest", "questions", "dashboard")
+ALL = ("startup", "recording", "peers", "ingest", "questions", "dashboard", "gateway")
 
 
 def main() -> int:
@@ -15,6 +15,8 @@ def main() -> int:
         # Takes options, and a quarter of an hour: by name only.
         code: int = import_module("benchmarks.faults").main(sys.argv[2:])
         return code
+    if sys.argv[1:2] == ["gateway"]:
+        return int(import_module("benchmarks.gateway").main(sys.argv[2:]))
     names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:
