@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import re
 import secrets
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,8 +11,8 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
+from hf_ledger.ingest.doors.api.key_form import ALGORITHM, KEY, key_hash
 from hf_ledger.ingest.doors.api.scopes import (
-    ALGORITHM,
     LONGEST_NAME,
     NewBudget,
     NewKey,
@@ -26,7 +24,6 @@ from hf_ledger.ingest.doors.gateway.state import Limits
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 
-KEY = re.compile(r"hfl_([0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 COMMANDS = ("key_create", "key_list", "key_revoke", "team_limit")
 
 Given = TypeVar("Given")
@@ -145,11 +142,6 @@ def make_key(name: str, **scope: Any) -> tuple[str, NewKey]:
     key_id = secrets.token_hex(4)
     key = f"hfl_{key_id}_{secrets.token_urlsafe(32)}"
     return key, NewKey(key_id, shown, key_hash(key), **scope)
-
-
-def key_hash(key: str) -> str:
-    """SHA-256 of the whole key, as hex."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def perform(ledger: Ledger, command: str, payload: bytes) -> dict[str, Any]:

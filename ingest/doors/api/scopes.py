@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
+from hf_ledger.ingest.doors.api.key_form import ALGORITHM
 from hf_ledger.ingest.doors.gateway.state import Limits, Period, Replaying, Screening
 from hf_ledger.ingest.errors import Usage
 
-ALGORITHM = "sha256"
 LONGEST_NAME = 100
 #: A key may name this many patterns of models, or providers.
 MOST_PATTERNS = 100
@@ -28,7 +28,7 @@ class NewBudget(msgspec.Struct):
 
 
 class NewKey(msgspec.Struct, omit_defaults=True):
-    """What is kept of a key; 256 random bits need no slow hash."""
+    """What is kept of a key: never the key itself."""
 
     key_id: str
     name: str
