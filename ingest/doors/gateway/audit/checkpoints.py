@@ -22,9 +22,10 @@ import msgspec
 from hf_ledger.ingest.doors.gateway.audit import head as places_of
 from hf_ledger.ingest.doors.gateway.audit.book import Book
 from hf_ledger.ingest.doors.gateway.audit.chain import Walk, link
+from hf_ledger.ingest.doors.gateway.audit.ending import is_over
 from hf_ledger.ingest.doors.gateway.audit.head import CHECKPOINTS, files_in, folder_of
 from hf_ledger.ingest.doors.gateway.audit.records import Checkpoint, Head, Seen, body
-from hf_ledger.ingest.doors.gateway.audit.retention import DAYS, expired, is_over
+from hf_ledger.ingest.doors.gateway.audit.retention import expired
 from hf_ledger.ingest.doors.gateway.audit.signing import public_hex, sign, signing_key
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
@@ -41,11 +42,12 @@ _sync = getattr(os, "fdatasync", os.fsync)
 class Keeper:
     """Appends checkpoints for a ledger's folder; several may, one at a time.
 
-    `start` does so in a thread until `close`; `days` is how long files are kept.
+    `start` does so in a thread until `close`. `days` is how long files are kept; None, as for a
+    process that only covers its own end: nothing is removed.
     """
 
     def __init__(
-        self, places: Places, days: int = DAYS, clock: Callable[[], int] = time.time_ns
+        self, places: Places, days: int | None = None, clock: Callable[[], int] = time.time_ns
     ) -> None:
         self._places = places
         self._folder = folder_of(places)
@@ -76,7 +78,8 @@ class Keeper:
         """
         with self._alone() as file:
             cut = self._catch_up(file)
-            moved, removed = self._survey(), self._expired()
+            moved = self._survey()
+            removed = self._expired(moved)
             if moved or removed or cut or why != "beat" or not self._book.newest:
                 self._append(file, why, moved, removed, cut)
         for name in removed:
@@ -128,7 +131,10 @@ class Keeper:
     def _survey(self) -> dict[str, Head]:
         """Each file that goes further than the newest checkpoint says, whole records only."""
         moved: dict[str, Head] = {}
-        for path in files_in(self._folder):
+        paths = files_in(self._folder)
+        for name in self._book.heads.keys() - {path.name for path in paths}:
+            self._complain(f"{name} is missing; see hf-ledger audit verify")
+        for path in paths:
             known = self._book.heads.get(path.name)
             size = path.stat().st_size
             if path.name in self._book.removed or (known and size == known.bytes):
@@ -151,13 +157,14 @@ class Keeper:
             reached = msgspec.structs.replace(reached, torn=torn)
         return None if reached == known or not walk.records else reached
 
-    def _expired(self) -> dict[str, Head]:
+    def _expired(self, moved: dict[str, Head]) -> dict[str, Head]:
         """Files past their days, looked for once an hour."""
         now = self._clock()
-        if 0 <= now - self._looked < RETENTION_NS:
+        if self._days is None or 0 <= now - self._looked < RETENTION_NS:
             return {}
         self._looked = now
-        return expired(self._folder, self._book, now // 1000 - self._days * 86_400 * 10**6)
+        before = now // 1000 - self._days * 86_400 * 10**6
+        return expired(self._folder, {**self._book.heads, **moved}, before)
 
     def _append(
         self,

@@ -218,13 +218,19 @@ class Trail:
         with self._lock:
             if found and found != self._seen:
                 self._unsaid = self._seen = found
-            if self._fd == NO_FILE or os.fstat(self._fd).st_nlink or not self._path:
+            if not self._path or not self._is_deleted():
                 return
             _log.warning("the audit's file %s was deleted while it was written", self._path.name)
             previous = Previous(self._path.name, self._chain.decode())
             self._retire()
             with contextlib.suppress(OSError):
                 self._open(self._clock(), previous)
+
+    def _is_deleted(self) -> bool:
+        try:
+            return self._fd != NO_FILE and not os.fstat(self._fd).st_nlink
+        except OSError:
+            return False
 
     def _sync_files(self) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ import msgspec
 
 from hf_ledger.ingest.doors.gateway.audit.book import Book
 from hf_ledger.ingest.doors.gateway.audit.chain import Walk
+from hf_ledger.ingest.doors.gateway.audit.ending import is_written
 from hf_ledger.ingest.doors.gateway.audit.head import (
     CHECKPOINTS,
     HEAD_FILE,
@@ -31,7 +32,6 @@ from hf_ledger.ingest.doors.gateway.audit.records import (
     Seen,
     record_of,
 )
-from hf_ledger.ingest.doors.gateway.audit.retention import is_over
 from hf_ledger.ingest.doors.gateway.audit.signing import KEY_FILE, public_key, signed
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
@@ -102,18 +102,23 @@ class _Examination:
     def _check_checkpoints(self, trusted: str | None) -> None:
         path = self._folder / CHECKPOINTS
         if path.exists():
-            try:
-                self._add(self._of_checkpoints(path, trusted or public_key(self._places.keys)))
-            except Unusable:
-                self._add(_of(KEY_FILE, "is no signing key"))
+            self._add(self._of_checkpoints(path, trusted or self._public_key()))
         self.report.checkpoints = len(self._book)
         self.report.newest = self._book.newest
         self._check_noted(path, trusted)
 
+    def _public_key(self) -> str | None:
+        """Of the key at hand; without one, signatures are held against what they state."""
+        try:
+            found = public_key(self._places.keys)
+        except Unusable:
+            found = None
+        if found is None:
+            self._add(_of(KEY_FILE, "the key that signed the checkpoints is missing or damaged"))
+        return found
+
     def _of_checkpoints(self, path: Path, trusted: str | None) -> Broken | None:
         """The chain, then the newest signature: it holds only if all before it is as signed."""
-        if trusted is None:
-            return _of(KEY_FILE, "the key that signed the checkpoints is not here")
         before, at, last = Walk().chain, Walk(), None
         with path.open("rb") as file:
             for checkpoint, line in self._book.lines(file, path.stat().st_size):
@@ -221,8 +226,8 @@ class _Examination:
                 self._add(_broken(name, Walk(), why))
 
 
-def _says_no(checkpoint: Checkpoint, trusted: str) -> str | None:
-    if checkpoint.public_key != trusted:
+def _says_no(checkpoint: Checkpoint, trusted: str | None) -> str | None:
+    if trusted and checkpoint.public_key != trusted:
         return "is signed with another key"
     if checkpoint.cut:
         which = checkpoint.cut.number or "(unknown which)"
@@ -249,14 +254,16 @@ def _of_tail(path: Path, walk: Walk, covered: Head | None) -> Broken | None:
     if covered and walk.size < covered.bytes:
         missing = covered.records - walk.records
         return _broken(path.name, walk, f"{max(missing, 1)} covered records are missing from here")
-    return _of_torn(path, walk, covered) if walk.torn else None
+    return _of_torn(path, walk, covered)
 
 
 def _of_torn(path: Path, walk: Walk, covered: Head | None) -> Broken | None:
     """A killed process may leave a piece of a record, and a living one is just writing it."""
-    if covered and covered.torn == sha256(walk.torn).hexdigest():
-        return None
-    if not is_over(path):
+    if covered and covered.torn:
+        if covered.torn == sha256(walk.torn).hexdigest():
+            return None
+        return _broken(path.name, walk, "what its killed process left there was changed")
+    if not walk.torn or is_written(path):
         return None
     return _broken(path.name, walk, "breaks off; its process did not end by itself", "torn")
 
