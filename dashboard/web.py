@@ -36,10 +36,12 @@ def application(
     address: str,
     hosts: list[str],
     routes: Sequence[Route] = (),
+    plain: Sequence[str] = (),
 ) -> st.App:
     """The application for one `address`, reachable under these host names only.
 
-    `routes` are the API's own; what they don't answer under its prefixes is a JSON 404.
+    `routes` are the API's own; what they don't answer under its prefixes is a JSON 404. Replies
+    below `plain` prefixes are never compressed.
     """
 
     async def healthz(_request: Request) -> JSONResponse:
@@ -56,7 +58,7 @@ def application(
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
-            Middleware(Guarded),
+            Middleware(Guarded, prefixes=(*API_PREFIXES, *plain)),
         ],
     )
     bootstrap.load_config_options(options(address, hosts))
@@ -84,7 +86,8 @@ async def not_found(_request: Request) -> JSONResponse:
 class Guarded:
     """Hides what is Streamlit's alone, and compresses what is not an API reply."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, prefixes: tuple[str, ...] = API_PREFIXES) -> None:
+        self.prefixes = prefixes
         self.plain = app
         self.compressed = GZipMiddleware(app, minimum_size=1000, compresslevel=4)
 
@@ -93,7 +96,7 @@ class Guarded:
         if scope["type"] == "http" and path.startswith(HIDDEN):
             response = JSONResponse({"error": {"message": "hidden"}}, status_code=404)
             await response(scope, receive, send)
-        elif scope["type"] != "http" or path.startswith(API_PREFIXES):
+        elif scope["type"] != "http" or path.startswith(self.prefixes):
             await self.plain(scope, receive, send)
         else:
             await self.compressed(scope, receive, send)

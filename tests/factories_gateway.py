@@ -188,7 +188,7 @@ def gateway(
             (*checks, noted),
             recorder,
             lambda _asking, call: Decimal(0) if call.outcome == "error" else Decimal("0.001"),
-            refused=lambda _asking, outcome: refused.append(outcome),
+            refused=lambda _asking, outcome, _by: refused.append(outcome),
         )
         front = Witness(app_of(door, silent_s))
         port = stack.enter_context(running(front))

@@ -60,8 +60,8 @@ class Limits:
 class Door:
     """An ASGI application for every path of the gateway.
 
-    `checks` are passed in their order; `refused` is told of each request that was stopped, `offer`
-    of each good reply. `upstream` is there while the event loop runs.
+    `checks` are passed in their order; `refused` is told of each request that was stopped and where,
+    `offer` of each good reply. `upstream` is there while the event loop runs.
     """
 
     limits: Limits
@@ -71,7 +71,7 @@ class Door:
     recorder: Recorder
     cost_of: Cost
     bounds: Callable[[Asking], bool] = lambda _asking: False  # whether its worst case must be known
-    refused: Callable[[Asking, Outcome], None] = lambda _asking, _outcome: None
+    refused: Callable[[Asking, Outcome, str], None] = lambda _asking, _outcome, _by: None
     offer: Callable[[Asking, Outcome, bytes], None] | None = None
     upstream: Upstream | None = None
 
@@ -90,6 +90,7 @@ class Visit:
         self.asking = begun(scope, door.state())
         self.trip: Trip | None = None
         self.passed: list[Check] = []
+        self.at = ""  # the check that it stands before
         self.finished = False
         self._gone = False
 
@@ -117,6 +118,7 @@ class Visit:
         asking.upstream = door.limits.upstream
         self.record()
         for check in door.checks:
+            self.at = check.name
             waiting = check.check(asking)
             if waiting is not None:
                 await waiting
@@ -226,7 +228,7 @@ class Visit:
         call = self.door.recorder.refuse(trip, refused) if isinstance(trip, Flight) else None
         outcome = Outcome(call, status=refused.status, refused=refused.code)
         self.finish(outcome)
-        self.door.refused(self.asking, outcome)
+        self.door.refused(self.asking, outcome, self.at)
 
     async def answer(self, refused: Refused) -> None:
         """An error of the gateway's own."""
