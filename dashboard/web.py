@@ -36,6 +36,7 @@ def application(
     address: str,
     hosts: list[str],
     routes: Sequence[Route] = (),
+    *,
     plain: Sequence[str] = (),
 ) -> st.App:
     """The application for one `address`, reachable under these host names only.

@@ -315,11 +315,10 @@ def test_a_body_that_is_no_json_object(shared: Running, body: bytes) -> None:
 
 
 def test_a_body_that_is_too_large(tmp_path: Path) -> None:
-    with gateway(tmp_path, body_bytes=1_000) as running:
-        reply = running.post(json=chat("x" * 2_000))
+    with gateway(tmp_path, body_bytes=10_000) as running:
+        reply = running.post(json=chat("x" * 20_000))
         assert (reply.status_code, code_of(reply)) == (413, "body_too_large")
-        pieces = (b"x" * 500 for _ in range(10))
-        streamed = running.post(content=pieces)
+        streamed = running.post(content=(b"x" * 5_000 for _ in range(10)))
         assert (streamed.status_code, code_of(streamed)) == (413, "body_too_large")
         assert running.witness.seen == []
 

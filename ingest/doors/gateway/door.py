@@ -29,6 +29,8 @@ from hf_ledger.ingest.fingerprint import json_of
 
 MOST_BYTES = 16 << 20
 BODY_SECONDS = 60.0
+#: So many times the most that is taken is read and dropped of a body that is larger.
+READ_PAST = 8
 #: Said twice, a request means one thing to us and another to the next server.
 SINGLE = frozenset({"authorization", "x-api-key", "content-length", "content-type", "host"})
 CLOSING = {"connection": "close"}
@@ -60,8 +62,8 @@ class Limits:
 class Door:
     """An ASGI application for every path of the gateway.
 
-    `checks` are passed in their order; `refused` is told of each request that was stopped and where,
-    `offer` of each good reply. `upstream` is there while the event loop runs.
+    `checks` are passed in their order; `refused` is told of each request that one stopped, and by
+    which, `offer` of each good reply. `upstream` is there while the event loop runs.
     """
 
     limits: Limits
@@ -167,7 +169,7 @@ class Visit:
         """The whole body within its limits. Raises `Refused`."""
         limits, stated = self.door.limits, self.asking.headers.get("content-length", "")
         if stated.isdigit() and int(stated) > limits.body_bytes:
-            raise self._too_large()
+            await self._timed(self._read_past())
         first = await self._timed(self._piece())
         if not first.get("more_body"):
             return bytes(first.get("body", b""))
@@ -188,7 +190,8 @@ class Visit:
         more = True
         while more:
             if len(received) > self.door.limits.body_bytes:
-                raise self._too_large()
+                received.clear()
+                await self._read_past()
             piece = await self._piece()
             received += piece.get("body", b"")
             more = bool(piece.get("more_body"))
@@ -199,9 +202,14 @@ class Visit:
             raise Refused(400, "body_cut_off", CUT_OFF)
         return piece
 
-    def _too_large(self) -> Refused:
-        sentence = TOO_LARGE.format(most=self.door.limits.body_bytes)
-        return Refused(413, "body_too_large", sentence, CLOSING)
+    async def _read_past(self) -> None:
+        """Refuse a body that is too large, after its end: who still sends does not listen."""
+        most, past, more = self.door.limits.body_bytes, 0, True
+        while more and past < READ_PAST * most:
+            piece = await self._piece()
+            past += len(piece.get("body", b""))
+            more = bool(piece.get("more_body"))
+        raise Refused(413, "body_too_large", TOO_LARGE.format(most=most), CLOSING)
 
     # -- the end -----------------------------------------------------------------------------------
 

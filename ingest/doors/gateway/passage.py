@@ -106,10 +106,16 @@ class Passage:
         if without is not None:
             headers = [pair for pair in headers if pair[0] != b"content-length"]
         await visit.begin(status, headers)
+        left = reply.content_length or 0
         try:
             async for piece in reply.content.iter_any():
                 if trip is not None:
                     trip.feed(piece)
+                left -= len(piece)
+                if left == 0:
+                    # The client knows the length: with these bytes it has the end.
+                    visit.over(None)
+                    visit.finish(Outcome(status=status))
                 shown = piece if without is None else without.feed(piece)
                 if shown:
                     await visit.send(
