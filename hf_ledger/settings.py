@@ -26,6 +26,8 @@ from hf_ledger.ingest.places import Places
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.catalogue.fetching import Addresses
+    from hf_ledger.ingest.doors.gateway.sources import Source
+    from hf_ledger.ingest.doors.gateway.vault import Vault
 
 
 class Target(BaseModel):
@@ -94,6 +96,13 @@ class Settings(BaseSettings):
         description="Where the states and prices of dedicated endpoints are asked for.",
     )
 
+    encryption_key_file: str = Field(
+        "", description="File with the key that the gateway's token is encrypted with."
+    )
+    encryption_keyring: bool = Field(
+        False, description="Take that key from the operating system's keyring where no file is set."
+    )
+
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
@@ -122,6 +131,20 @@ class Settings(BaseSettings):
             namespace=self.endpoint_namespace or None,
             token=os.environ.get(self.token_variable),
         )
+
+    def key_source(self) -> Source:
+        """Where the key is that the gateway's token is encrypted with; `Unusable` without one."""
+        from hf_ledger.ingest.doors.gateway.sources import key_source
+
+        file, keyring = self.encryption_key_file, self.encryption_keyring
+        return key_source(os.environ, file, keyring=keyring)
+
+    def vault(self, places: Places) -> Vault:
+        """The gateway's token; takes ENCRYPTION_KEY out of this process's environment."""
+        from hf_ledger.ingest.doors.gateway.vault import open_vault
+
+        file, keyring = self.encryption_key_file, self.encryption_keyring
+        return open_vault(places, os.environ, key_file=file, keyring=keyring)
 
     @classmethod
     def load(cls, places: Places | None = None, **given: Any) -> Settings:

@@ -61,6 +61,10 @@ COMMANDS: dict[str, Command] = {
         "hf_ledger.cli.key:app",
         "Keys of users, of hosts that post their calls here, and of the hashes of prompts.",
     ),
+    "token": Command(
+        "hf_ledger.cli.hf_token:app",
+        "The gateway's Hugging Face token: encrypt it, check it, change its encryption key.",
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),
