@@ -26,6 +26,8 @@ from hf_ledger.ingest.places import Places
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.catalogue.fetching import Addresses
+    from hf_ledger.ingest.doors.gateway.sources import Source
+    from hf_ledger.ingest.doors.gateway.vault import Vault
 
 
 class Target(BaseModel):
@@ -98,6 +100,12 @@ class Settings(BaseSettings):
         "refuse", description="What a gateway does with a request that the audit can't note."
     )
     audit_days: int = Field(400, ge=1, description="Days that files of the audit are kept.")
+    encryption_key_file: str = Field(
+        "", description="File with the key that the gateway's token is encrypted with."
+    )
+    encryption_keyring: bool = Field(
+        False, description="Take that key from the operating system's keyring where no file is set."
+    )
 
     @field_validator("zone")
     @classmethod
@@ -127,6 +135,20 @@ class Settings(BaseSettings):
             namespace=self.endpoint_namespace or None,
             token=os.environ.get(self.token_variable),
         )
+
+    def key_source(self) -> Source:
+        """Where the key is that the gateway's token is encrypted with; `Unusable` without one."""
+        from hf_ledger.ingest.doors.gateway.sources import key_source
+
+        file, keyring = self.encryption_key_file, self.encryption_keyring
+        return key_source(os.environ, file, keyring=keyring)
+
+    def vault(self, places: Places) -> Vault:
+        """The gateway's token; takes ENCRYPTION_KEY out of this process's environment."""
+        from hf_ledger.ingest.doors.gateway.vault import open_vault
+
+        file, keyring = self.encryption_key_file, self.encryption_keyring
+        return open_vault(places, os.environ, key_file=file, keyring=keyring)
 
     @classmethod
     def load(cls, places: Places | None = None, **given: Any) -> Settings:

@@ -64,6 +64,10 @@ COMMANDS: dict[str, Command] = {
     "audit": Command(
         "hf_ledger.cli.audit:app", "Who asked and who changed what; whether that was tampered with."
     ),
+    "token": Command(
+        "hf_ledger.cli.hf_token:app",
+        "The gateway's Hugging Face token: encrypt it, check it, change its encryption key.",
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),

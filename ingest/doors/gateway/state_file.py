@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.socket import private_folder
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.private_files import replace_private
 
 NOT_TOLD = (
     "the gateways can't be told what changed ({why}): make {folder} writable, then try again."
@@ -40,7 +40,7 @@ def publish(places: Places, state: State) -> None:
     try:
         places.make()
         private_folder(path.parent)
-        _replace(path, msgspec.json.encode(state))
+        replace_private(path, msgspec.json.encode(state), _later_than(path))
     except OSError as error:
         raise Unusable(NOT_TOLD.format(why=error.strerror, folder=path.parent)) from error
 
@@ -99,19 +99,6 @@ class Watched:
             self._gone()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._kept(error)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        moment = _later_than(path)
-        os.utime(draft, ns=(moment, moment))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _later_than(path: Path) -> int:
