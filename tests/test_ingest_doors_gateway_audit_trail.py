@@ -105,6 +105,24 @@ def test_a_full_file_names_its_successor_and_is_named_by_it(
     assert verify(places) == []
 
 
+def test_a_missing_or_shortened_piece_of_a_rotated_row_is_found_without_a_checkpoint(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail_module, "ROTATE_BYTES", 2000)
+    trail = Trail(places)
+    write(trail, 30)
+    paths = trail_files(places)
+    assert verify(places) == []
+    for before, path, after in zip(paths, paths[1:], paths[2:], strict=False):
+        content = path.read_bytes()
+        path.unlink()
+        assert {broken.file for broken in verify(places)} == {before.name, after.name}
+        path.write_bytes(b"".join(content.splitlines(keepends=True)[:-2]))
+        assert after.name in {broken.file for broken in verify(places)}
+        path.write_bytes(content)
+    trail.close()
+
+
 def test_a_day_is_a_file_and_so_is_a_clock_that_went_back(places: Places) -> None:
     hour = 3600 * 10**9
     moments = iter([100 * hour, 123 * hour, 124 * hour, 90 * hour, 91 * hour, 91 * hour])

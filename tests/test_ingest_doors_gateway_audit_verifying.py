@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from hf_ledger.ingest.doors.gateway.audit.chain import Walk, link
 from hf_ledger.ingest.doors.gateway.audit.head import HEAD_FILE, files_in, folder_of
+from hf_ledger.ingest.doors.gateway.audit.records import Decided
+from hf_ledger.ingest.doors.gateway.audit.trail import Trail
 from hf_ledger.ingest.doors.gateway.audit.verifying import examine, verify
 from hf_ledger.ingest.places import Places
 from tests.factories_audit import files, stopped
@@ -164,13 +166,14 @@ def test_files_that_change_places_are_found(audit: Places) -> None:
         assert {broken.file for broken in verify(audit)} >= {one.name, other.name}
 
 
-def test_a_file_rewritten_with_a_chain_that_holds_is_found(audit: Places) -> None:
-    path = files(audit)[0]
+@pytest.mark.parametrize("user", ["bob", "al", "a much longer name"])
+def test_a_file_rewritten_with_a_chain_that_holds_is_found(audit: Places, user: str) -> None:
+    path, new = files(audit)[0], f'"user":"{user}"'.encode()
     with as_before(path) as content:
-        path.write_bytes(b"".join(rechained(lines(content), b'"user":"ada"', b'"user":"bob"')))
+        path.write_bytes(b"".join(rechained(lines(content), b'"user":"ada"', new)))
         [broken] = verify(audit)
     assert broken.file == path.name
-    assert "rewritten" in broken.why
+    assert "rewritten" in broken.why or "missing" in broken.why
 
 
 def test_checkpoints_rewritten_with_a_chain_that_holds_are_not_signed(audit: Places) -> None:
@@ -209,6 +212,16 @@ def test_all_files_and_checkpoints_gone_is_found_by_the_note(audit: Places) -> N
     finally:
         for path, content in gone:
             path.write_bytes(content)
+
+
+def test_all_that_proves_it_gone_is_found_by_the_records_that_ended(places: Places) -> None:
+    trail = Trail(places)
+    trail.write(Decided(request_id="r-1"))
+    trail.close()
+    assert verify(places) == []
+    for path in (*places.keys.iterdir(), files(places)[-1]):
+        path.unlink()
+    assert [broken.file for broken in verify(places)] == ["checkpoints.ndjson"]
 
 
 def test_checkpoints_and_their_note_put_back_contradict_the_records(audit: Places) -> None:

@@ -12,8 +12,8 @@ from hf_ledger.cli.options import Format, Shape, Since, Until
 from hf_ledger.ingest.errors import Incomplete, Usage
 
 if TYPE_CHECKING:
+    from hf_ledger.ingest.doors.gateway.audit.findings import Broken, Report
     from hf_ledger.ingest.doors.gateway.audit.records import Seen
-    from hf_ledger.ingest.doors.gateway.audit.verifying import Broken, Report
 
 app = typer.Typer(
     add_completion=False,

@@ -82,8 +82,8 @@ class Keeper:
             removed = self._expired(moved)
             if moved or removed or cut or why != "beat" or not self._book.newest:
                 self._append(file, why, moved, removed, cut)
-        for name in removed:
-            (self._folder / name).unlink(missing_ok=True)
+            for name in removed:
+                (self._folder / name).unlink(missing_ok=True)
         return self._book.newest
 
     def _run(self) -> None:

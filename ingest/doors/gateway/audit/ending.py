@@ -14,18 +14,23 @@ MOST_LINE_BYTES = 64 * 2**10
 
 def is_over(path: Path) -> bool:
     """True where it was ended, or where its process is known to be gone."""
-    if last_line(path, path.stat().st_size).startswith(LAST):
+    if has_ended(path):
         return True
     opened = opened_by(path)
     return opened is not None and is_gone(opened.host, opened.pid, opened.process_start)
 
 
 def is_written(path: Path) -> bool:
-    """True where its process is known to live."""
+    """True where it was not ended, and its process is known to live."""
     opened = opened_by(path)
-    if opened is None or opened.host != socket.gethostname():
+    if has_ended(path) or opened is None or opened.host != socket.gethostname():
         return False
     return process_start(opened.pid) == opened.process_start
+
+
+def has_ended(path: Path) -> bool:
+    """Whether its last whole record says that there are no more."""
+    return last_line(path, path.stat().st_size).startswith(LAST)
 
 
 def opened_by(path: Path) -> Opened | None:
