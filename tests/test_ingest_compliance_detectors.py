@@ -142,7 +142,7 @@ def test_a_finding_shows_no_value() -> None:
 def test_ordinary_text_has_next_to_no_false_findings() -> None:
     text = plain_text(seed=7, lines=6_000)
     found = kinds(text)
-    assert len(found) <= 3, found
+    assert len(found) <= 6, found  # in rows of six numbers, 0.7 % of which hold a "card"
 
 
 def random_digits(length: int, count: int) -> list[str]:
