@@ -13,6 +13,7 @@ from hf_ledger.ingest.doors.gateway.compliance.detectors import Detectors
 from hf_ledger.ingest.doors.gateway.compliance.masking import Unmaskable
 from hf_ledger.ingest.doors.gateway.compliance.pieces import Piece, decoded, pieces, places
 from hf_ledger.ingest.doors.gateway.compliance.screening import (
+    is_media,
     readable,
     screened,
     without_findings,
@@ -102,6 +103,16 @@ def test_a_word_brought_nearer_by_a_placeholder_is_seen_in_a_further_round() -> 
     token = "hf_" + "Ab1" * 20
     once = masked(json.dumps({"inputs": f"ssn {token} 536-90-4399"}))
     assert once == b'{"inputs": "ssn [token-1] [national-id-1]"}'
+
+
+def test_pictures_are_not_text() -> None:
+    picture = "data:image/png;base64," + "a/4111111111111111/" * 400 + "aa=="
+    assert is_media(picture)
+    assert screened(json.dumps({"image": picture}).encode(), DETECTORS).counts == {}
+    text = picture + " 4111111111111111"
+    assert not is_media(text)
+    assert screened(json.dumps({"image": text}).encode(), DETECTORS).counts["card"] > 1
+    assert not is_media("4111111111111111")
 
 
 def test_what_is_readable() -> None:

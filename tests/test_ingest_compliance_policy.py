@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.gateway.compliance.findings import KINDS
 from hf_ledger.ingest.doors.gateway.compliance.policy import (
     CLASS_HEADER,
     CLASSES,
+    RAISES,
     Allowed,
+    Policy,
     fits,
     highest,
     hold_call,
@@ -19,6 +23,9 @@ from hf_ledger.ingest.doors.gateway.compliance.policy import (
     stated,
 )
 from hf_ledger.ingest.doors.gateway.refusal import Refused
+from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.places import Places
+from hf_ledger.settings import Settings
 
 ENDPOINT = "https://abc123.eu-west-1.aws.endpoints.huggingface.cloud"
 
@@ -134,3 +141,60 @@ def test_patterns() -> None:
     assert fits("A/b", ("a/*",))
     assert not fits(None, ("*",))
     assert not fits("a", ())
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def loaded(tmp_path: Path, text: str) -> Policy:
+    places = Places(tmp_path)
+    places.config.write_text(text)
+    return Settings.load(places).compliance.policy()
+
+
+def test_out_of_the_box_every_class_may_go_anywhere(tmp_path: Path) -> None:
+    policy = loaded(tmp_path, "")
+    assert set(policy.allowed.values()) == {Allowed()}
+    assert policy.raises == RAISES
+    assert set(RAISES) == set(KINDS)
+    assert policy.region is None
+
+
+def test_the_table_of_settings(tmp_path: Path) -> None:
+    policy = loaded(
+        tmp_path,
+        """
+[compliance]
+region = "DE"
+detect = { email = "internal" }
+[compliance.confidential]
+providers = ["groq"]
+models = []
+[compliance.restricted]
+regions = ["eu-*"]
+hosts = ["llm.corp.example"]
+""",
+    )
+    assert policy.allowed["confidential"] == Allowed(providers=("groq",), models=())
+    assert policy.allowed["restricted"] == Allowed(regions=("eu-*",), hosts=("llm.corp.example",))
+    assert policy.allowed["public"] == Allowed()
+    assert policy.raises == {**RAISES, "email": "internal"}
+    assert policy.region == "DE"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[compliance]\ndetect = { shoe = 'internal' }", "Setting compliance.detect.shoe"),
+        ("[compliance]\ndetect = { card = 'secret' }", "Setting compliance.detect.card"),
+        (
+            "[compliance]\nregion = 'Germany'",
+            "Setting compliance.region is wrong: it is no country",
+        ),
+        ("[compliance.secret]\nhosts = []", "There is no setting compliance.secret"),
+        ("[compliance.public]\nhost = []", "There is no setting compliance.public.host"),
+    ],
+)
+def test_mistakes_in_it(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(Unusable, match=sentence):
+        loaded(tmp_path, text)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +262,25 @@ def test_long_logs_are_screened_in_bounded_time() -> None:
     began = time.process_time()
     CHECK.check(one)
     assert time.process_time() - began < 2
+
+
+LOADS = """
+import sys
+from hf_ledger.ingest.doors.gateway.checks.compliance import Compliance
+from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
+from hf_ledger.ingest.doors.gateway.state import Screening
+from tests.factories_compliance import asked_of, asking
+check = Compliance(Policy(), {})
+check.check(asking(asked_of("4111111111111111"), screening=Screening()))
+print(sorted({"stdnum", "phonenumbers"} & set(sys.modules)))
+check.check(asking(asked_of("4111111111111111"), screening=Screening(on=True, found="allow")))
+print(sorted({"stdnum"} & set(sys.modules)))
+"""
+
+
+def test_detectors_are_loaded_for_the_first_request_that_is_screened() -> None:
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[]", "['stdnum']"]
