@@ -21,6 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from hf_ledger.ingest.doors.gateway.compliance.findings import Kind
+from hf_ledger.ingest.doors.gateway.state import DataClass
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from hf_ledger.ingest.catalogue.fetching import Addresses
     from hf_ledger.ingest.doors.gateway.sources import Source
     from hf_ledger.ingest.doors.gateway.vault import Vault
+    from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
 
 
 class Target(BaseModel):
@@ -47,6 +50,66 @@ class Target(BaseModel):
     token_variable: str | None = Field(
         None, description="Environment variable that holds its token; the token is never written."
     )
+
+
+class Allowed(BaseModel):
+    """Where data of one class may be sent: patterns as of fnmatch; none given: anywhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: tuple[str, ...] | None = Field(default=None, description="Models it may go to.")
+    providers: tuple[str, ...] | None = Field(
+        default=None, description="Providers it may go to; also `endpoint` and `self_hosted`."
+    )
+    regions: tuple[str, ...] | None = Field(
+        default=None, description="Regions of dedicated endpoints it may go to, such as eu-west-1."
+    )
+    hosts: tuple[str, ...] | None = Field(default=None, description="Hosts it may go to.")
+
+
+class Compliance(BaseModel):
+    """What the gateway looks for before it sends a request, and where data may go."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    public: Allowed = Field(default_factory=Allowed, description="Where public data may go.")
+    internal: Allowed = Field(default_factory=Allowed, description="Where internal data may go.")
+    confidential: Allowed = Field(
+        default_factory=Allowed, description="Where confidential data may go."
+    )
+    restricted: Allowed = Field(
+        default_factory=Allowed, description="Where restricted data may go."
+    )
+    detect: dict[Kind, DataClass] = Field(
+        default_factory=dict, description="Kind of finding → class that it raises a request to."
+    )
+    region: str | None = Field(
+        default=None,
+        description="Country whose national telephone numbers are recognised, such as DE.",
+    )
+
+    @field_validator("region")
+    @classmethod
+    def _known_region(cls, region: str | None) -> str | None:
+        if region is None:
+            return None
+        from phonenumbers import SUPPORTED_REGIONS
+
+        if region not in SUPPORTED_REGIONS:
+            raise ValueError("it is no country of two capital letters, such as DE or US")
+        return region
+
+    def policy(self) -> Policy:
+        """The same as the gateway reads it."""
+        from hf_ledger.ingest.doors.gateway.compliance import policy
+
+        return policy.Policy(
+            allowed={
+                each: policy.Allowed(**getattr(self, each).model_dump()) for each in policy.CLASSES
+            },
+            raises={**policy.RAISES, **self.detect},
+            region=self.region,
+        )
 
 
 class Settings(BaseSettings):
@@ -70,6 +133,10 @@ class Settings(BaseSettings):
     )
     targets: dict[str, Target] = Field(
         default_factory=dict, description="Endpoints and servers of your own, by name."
+    )
+    compliance: Compliance = Field(
+        default_factory=Compliance,
+        description="What the gateway screens requests for, and where data may go.",
     )
     own_key_providers: frozenset[str] = Field(
         frozenset(),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from hf_ledger.ingest.doors.gateway.compliance.policy import CLASSES
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
-from hf_ledger.settings import Settings, Target
+from hf_ledger.settings import Allowed, Compliance, Settings, Target
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -126,6 +127,8 @@ def test_every_setting_and_target_key_is_explained() -> None:
     text = DOCS.read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE))
     wanted = set(Settings.model_fields) | {f"targets.NAME.{key}" for key in Target.model_fields}
+    wanted |= {f"compliance.{key}" for key in Compliance.model_fields if key not in CLASSES}
+    wanted |= {f"compliance.CLASS.{key}" for key in Allowed.model_fields}
     assert wanted <= documented
 
 
@@ -136,5 +139,5 @@ def test_every_default_in_the_document_is_the_default(places: Places) -> None:
     assert len(rows) == len(Settings.model_fields)
     for name, default in rows:
         value = getattr(settings, name)
-        shown = "" if value in ((), frozenset(), {}) else str(value).lower()
+        shown = "" if value in ((), frozenset(), {}, Compliance()) else str(value).lower()
         assert shown == default.lower(), name

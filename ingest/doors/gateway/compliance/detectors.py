@@ -24,8 +24,8 @@ MOST_PHONES = 2_000
 #: Italian codice fiscale. All begin with a digit: that is what makes the search quick.
 _DIGITS = re.compile(
     r"[0-9](?:(?:[ .\-/()\\]{0,2}[0-9]){5,40}"
-    r"|(?<=[A-Za-z]{2}[0-9])[0-9](?:[ .-]?[A-Za-z0-9]){11}"
-    r"|(?<=[A-Za-z]{6}[0-9])[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z])"
+    r"|(?<=[A-Za-z]{2}[0-9])(?<![A-Za-z0-9][A-Za-z]{2}[0-9])[0-9](?:[ .-]?[A-Za-z0-9]){11}"
+    r"|(?<=[A-Za-z]{6}[0-9])(?<!\w[A-Za-z]{6}[0-9])[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z])"
 )
 _BEGINNINGS = (
     "-----BEGIN",
@@ -94,6 +94,9 @@ _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("6304", "6304", (13, 14, 15, 16, 17, 18, 19)),
     ("6759", "6763", (13, 14, 15, 16, 17, 18, 19)),
 )
+#: Numbers of 13 digits are mostly articles; cards have had them no more for years.
+_CARD_WORDS = re.compile(r"(?<![^\W_])(?:visa|maestro|\w*card|\w*karte|carte|carta|tarjeta)", re.I)
+_NEAR_CARD = 24
 _GROUPS_BEFORE = re.compile(r"(?:[0-9]{4}[ .-]){1,2}$")
 _GROUPS_AFTER = re.compile(r"(?:[ .-][0-9]{4}){1,2}")
 _SEPARATORS = str.maketrans("", "", " .-/()\\")
@@ -103,7 +106,7 @@ _PHONE = re.compile(r"(?<!\w)\+[0-9](?:[ ().\-/]{0,2}[0-9]){6,15}(?!\w)")
 _PHONE_AT_HOME = re.compile(r"(?<!\w)(?<![0-9][.,-])[+(]?[0-9](?:[ ().\-/]{0,2}[0-9]){6,15}(?!\w)")
 
 #: Digits and separators of other scripts: each is one character, so that places stay the same.
-_FOREIGN = re.compile(r"[^\W\x00-\x7f]|[\u00a0\u2000-\u2015\u202f\u2212\uff0b\uff0d\uff20\u3000]")
+_FOREIGN = re.compile(r"[^\D0-9]|[\u00a0\u2000-\u2015\u202f\u2212\uff0b\uff0d\uff20\u3000]")
 
 
 class TooMany(Exception):  # noqa: N818
@@ -116,8 +119,8 @@ def suspicious(text: str) -> bool:
         "@" in text
         or "\\u" in text
         or any(beginning in text for beginning in _BEGINNINGS)
-        or not text.isascii()
         or _DIGITS.search(text) is not None
+        or (not text.isascii() and _FOREIGN.search(text) is not None)
     )
 
 
@@ -254,8 +257,14 @@ def _cards(text: str, name: str, start: int, end: int) -> Iterator[Finding]:
     for found in _CARD.finditer(text, start, end):
         span = found.span(1)
         value = bare(text, span)
-        if _issued(value) and luhn.is_valid(value) and not _in_series(text, span):
+        short = len(value) == 13 and not _CARD_WORDS.search(near(text, name, span))
+        if _issued(value) and luhn.is_valid(value) and not short and not _in_series(text, span):
             yield Finding("card", *span, value)
+
+
+def near(text: str, name: str, span: Span) -> str:
+    """What stands shortly before, and what it is called."""
+    return f"{name} {text[max(0, span[0] - _NEAR_CARD) : span[0]]}"
 
 
 def _in_series(text: str, span: Span) -> bool:

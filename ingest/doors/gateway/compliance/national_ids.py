@@ -132,12 +132,16 @@ class Recogniser:
     def __init__(self) -> None:
         self._known = [_Known(each) for each in IDS]
         words = "|".join(re.escape(word) for each in IDS for word in each.words)
+        free = "|".join(each.form for each in IDS if not each.words)
+        self._free = re.compile(rf"(?<!\w)(?:{free})(?!\w)")
         self._words = re.compile(rf"(?<![^\W_])(?:{words})", re.IGNORECASE)
 
     def spans(self, text: str, name: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Where between `start` and `end` ids stand; they may overlap."""
         near = " ".join((name, text[max(0, start - NEAR) : end + NEAR]))
         worded = self._words.search(near) is not None
+        if not worded and not self._free.search(text, start, end):
+            return
         for known in self._known:
             if worded or known.words is None:
                 yield from known.spans(text, name, start, end)

@@ -58,7 +58,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """One installation's rules. Out of the box every class may go anywhere."""
 
     allowed: dict[DataClass, Allowed] = {}
-    raises: dict[Kind, DataClass] = RAISES
+    raises: dict[Kind, DataClass] = msgspec.field(default_factory=lambda: dict(RAISES))
     region: str | None = None  # whose national telephone numbers are recognised
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,6 +21,10 @@ from hf_ledger.ingest.wire.raw import decode
 
 #: A placeholder can bring a number and a word nearer to each other; never often.
 MOST_ROUNDS = 5
+
+#: From here on a text without a single space is no text.
+LONG = 4_096
+_BASE64 = re.compile(r"(?:data:[\w./+;=-]{1,100},)?[A-Za-z0-9+/]++={0,2}", re.ASCII)
 
 _JSON = msgspec.json.Decoder()
 _JSON_STARTS = (b"[", b'"')
@@ -78,10 +83,15 @@ def _hits(text: str, detectors: Detectors) -> Iterator[Hit]:
     if not suspicious(text):
         return
     for piece in pieces(text):
-        if len(piece.text) > 5 and suspicious(piece.text):
+        if len(piece.text) > 5 and not is_media(piece.text) and suspicious(piece.text):
             found = detectors.find(piece.text, piece.name)
             if found:
                 yield piece, found
+
+
+def is_media(text: str) -> bool:
+    """Whether a long text is base64 and nothing else, as pictures and sound are sent."""
+    return len(text) > LONG and _BASE64.fullmatch(text) is not None
 
 
 def _kinds(hits: Any) -> Iterator[Kind]:
