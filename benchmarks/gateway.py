@@ -75,6 +75,10 @@ class Entrant:
     result: Result = field(default_factory=Result)
 
     @property
+    def name(self) -> str:
+        return f"{self.contender.name} {self.started.version}".strip()
+
+    @property
     def address(self) -> Address:
         return self.started.address
 
@@ -177,7 +181,9 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(groups), help=f"of {', '.join(groups)}")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each phase")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--profile", action="store_true", help="where ours spends its time")
+    parser.add_argument(
+        "--profile", action="store_true", help="where the last of them spends its time"
+    )
     asked = parser.parse_args(arguments)
     asked.groups = asked.only.split(",")
     if unknown := set(asked.groups) - set(groups):
@@ -187,15 +193,18 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     asked = options(arguments or [])
+    if not hasattr(os, "sched_setaffinity"):
+        print("gateways are measured on Linux only: cores are given out there, and /proc is read")
+        return 2
     if asked.profile:
         from benchmarks.gateway_profile import profile
 
-        return profile(asked.seconds)
+        return profile(asked.seconds, asked.groups[-1])
     chosen = [each for each in CONTENDERS if each.group in asked.groups]
     with on_load_core(), ExitStack() as stack:
         bench = Bench(stack)
         entrants = [it for each in chosen if (it := bench.enter(each))]
         load = os.getloadavg()[0]
         uvloop.run(compete(bench, entrants, asked.seconds, asked.rounds))
-        show({each.contender.name: each.result for each in entrants}, load)
+        show({each.name: each.result for each in entrants}, load)
     return 0

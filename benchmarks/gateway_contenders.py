@@ -24,6 +24,7 @@ from benchmarks.gateway_processes import (
 from benchmarks.gateway_upstream import MODEL
 from benchmarks.peer_client import QUIET, USD_PER_TOKEN
 
+LITELLM_VERSION = "from importlib.metadata import version; print(version('litellm'))"
 LITELLM = ROOT / ".venv-proxy" / "bin" / "litellm"
 PORTKEY = ROOT / ".node-portkey/node_modules/@portkey-ai/gateway/build/start-server.js"
 
@@ -61,6 +62,7 @@ class Started:
     address: Address
     running: Running | None = None
     owner: Running | None = None
+    version: str = ""
 
 
 def direct(setting: Setting) -> Started:
@@ -100,7 +102,9 @@ def litellm(setting: Setting) -> Started:
         *("--num_workers", "1", "--telemetry", "False"),
         environment={**QUIET, "DISABLE_ADMIN_UI": "True"},
     )
-    return Started(Address(setting.port, headers=(("authorization", f"Bearer {key}"),)), running)
+    version = told(LITELLM.with_name("python"), "-c", LITELLM_VERSION)
+    address = Address(setting.port, headers=(("authorization", f"Bearer {key}"),))
+    return Started(address, running, version=version)
 
 
 def portkey(setting: Setting) -> Started:
@@ -117,15 +121,17 @@ def portkey(setting: Setting) -> Started:
         ("x-portkey-custom-host", f"{setting.url}/v1"),
         ("authorization", "Bearer none"),
     )
-    return Started(Address(setting.port, headers=headers), running)
+    version = json.loads((PORTKEY.parents[1] / "package.json").read_text())["version"]
+    return Started(Address(setting.port, headers=headers), running, version=version)
 
 
 def ours(setting: Setting) -> Started:
     """Recording, limits, budgets and audit on; the ledger's owner on the load's core."""
     environment = ours_environment(setting)
-    owner = Running(OURS_SERVE, environment, LOAD_CORE, setting.stack)
     key = told(*OURS_KEY, *OURS_KEY_LIMITS, environment=environment)
     told(*OURS_BUDGET, environment=environment)
+    owner = Running(OURS_SERVE, environment, LOAD_CORE, setting.stack)
+    owner.until_saying("http://")
     running = setting.start(*OURS_GATEWAY, str(setting.port), environment=environment)
     address = Address(setting.port, headers=(("authorization", f"Bearer {key}"),))
     return Started(address, running, owner)
@@ -143,12 +149,12 @@ def ours_environment(setting: Setting) -> dict[str, str]:
     }
 
 
-def told(*command: str, environment: Mapping[str, str]) -> str:
+def told(*command: str | Path, environment: Mapping[str, str] | None = None) -> str:
     """The first word that a command printed."""
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=clean(environment),
+        env=clean(environment or {}),
         capture_output=True,
         text=True,
         timeout=30,
@@ -156,9 +162,8 @@ def told(*command: str, environment: Mapping[str, str]) -> str:
     )
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if any(map(str.isalpha, line))]
-        raise NotMeasured(
-            f"{' '.join(command[2:5])} failed: {said[-1].strip(' │') if said else ''}"
-        )
+        what = " ".join(map(str, command[2:5]))
+        raise NotMeasured(f"{what} failed: {said[-1].strip(' │') if said else done.returncode}")
     return done.stdout.split()[0] if done.stdout.split() else ""
 
 

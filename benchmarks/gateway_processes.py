@@ -64,10 +64,13 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def words(self) -> str:
+        """All that it printed."""
+        return os.pread(self.said.fileno(), 1 << 20, 0).decode(errors="replace")
+
     def last_words(self) -> str:
         """The last line that it printed with letters in it."""
-        self.said.seek(0)
-        lines = self.said.read().decode(errors="replace").splitlines()
+        lines = self.words().splitlines()
         spoken = [line.strip(" │╭╰─") for line in lines if any(map(str.isalpha, line))]
         return spoken[-1][:200] if spoken else "nothing"
 
@@ -81,6 +84,13 @@ class Running:
                 return time.perf_counter() - self.begun
             time.sleep(0.005 if status is None else 0.2)
         raise NotMeasured(f"no good reply in {START_LIMIT_S:.0f} s; it said: {self.last_words()}")
+
+    def until_saying(self, words: str) -> None:
+        """It is as far as to print these."""
+        while words not in self.words():
+            if self.process.poll() is not None or time.perf_counter() - self.begun > START_LIMIT_S:
+                raise NotMeasured(f"{words} was not said, but: {self.last_words()}")
+            time.sleep(0.02)
 
     def cpu_s(self) -> float:
         """Of the whole tree, all threads."""

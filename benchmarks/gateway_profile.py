@@ -1,7 +1,8 @@
-"""Where our gateway spends its time: a sampling profiler looks on while it is under load."""
+"""Where a gateway spends its time: a sampling profiler looks on while it is under load."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -14,7 +15,8 @@ import uvloop
 from benchmarks.gateway_processes import ROOT
 
 PER_SECOND = 400
-SHOWN = 40
+FUNCTIONS, LINES = 30, 12  # shown
+LINE_NUMBER = re.compile(r":\d+\)")
 
 
 def profiler() -> str | None:
@@ -33,7 +35,7 @@ def shares(stacks: Iterable[str]) -> tuple[Counter[str], Counter[str], int]:
     return own, below, own.total()
 
 
-def profile(seconds: float, group: str = "ours") -> int:
+def profile(seconds: float, group: str) -> int:
     """Print the functions that took most; 2 where there is no profiler or nothing to profile."""
     from benchmarks.gateway import Bench, closed, on_load_core
     from benchmarks.gateway_contenders import CONTENDERS
@@ -69,8 +71,14 @@ def show(out: Path) -> None:
     if not out.exists():
         print("the profiler wrote nothing: it may not look into other processes here")
         return
-    own, below, total = shares(out.read_text().splitlines())
-    print("| function | its own | with all below |\n|---|---|---|")
-    for name, count in own.most_common(SHOWN):
-        print(f"| {name} | {count / total:.1%} | {below[name] / total:.1%} |")
+    lines = out.read_text().splitlines()
     out.unlink()
+    table("function", shares(LINE_NUMBER.sub(")", each) for each in lines), FUNCTIONS)
+    table("line", shares(lines), LINES)
+
+
+def table(what: str, counted: tuple[Counter[str], Counter[str], int], most: int) -> None:
+    own, below, total = counted
+    print(f"\n| {what} | its own | with all below |\n|---|---|---|")
+    for name, count in own.most_common(most):
+        print(f"| {name} | {count / total:.1%} | {below[name] / total:.1%} |")
