@@ -11,6 +11,7 @@ from collections.abc import Callable
 import duckdb
 
 from hf_ledger.ingest.ledger.book import BOOK_OF_ACCOUNT, PRICE_NOTES
+from hf_ledger.ingest.ledger.gatekeeping import GATEWAY
 
 CALLS = """
 create table calls (
@@ -263,10 +264,17 @@ def m0005_prefix_routes(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(PREFIX_ROUTES)
 
 
+def m0006_gateway(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Replays to a candidate model."""
+    for table in GATEWAY:
+        cursor.execute(table)
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0001_first_walk,
     m0002_other_ways_in,
     m0003_book_of_account,
     m0004_price_ranks,
     m0005_prefix_routes,
+    m0006_gateway,
 )
