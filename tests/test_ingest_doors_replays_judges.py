@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -110,6 +111,16 @@ def test_what_a_judge_finds(judge: str, one: str, two: str, verdict: str) -> Non
 def test_a_json_answer_of_any_depth_is_judged() -> None:
     deep = "[" * 100_000 + "]" * 100_000
     assert judges.json_alike(deep, deep + " ").verdict in ("same", "unsure")
+
+
+@pytest.mark.parametrize("piece", ["1,", "`", "#", "```json\n", " ", ".", "-", "answer: ", "[1,"])
+def test_no_text_keeps_the_event_loop_long(piece: str) -> None:
+    long = piece * (256_000 // len(piece))
+    started = time.perf_counter()
+    choose({}, long)
+    for judge in JUDGES.values():
+        judge(long, long + "x")
+    assert time.perf_counter() - started < 1.0
 
 
 @pytest.mark.parametrize(

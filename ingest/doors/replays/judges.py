@@ -25,9 +25,10 @@ EMBEDDING, LLM = "embedding/1", "llm/1"
 #: So far two numbers may be apart, relative to the larger one.
 TOLERANCE = 1e-6
 LONGEST_LABEL, MOST_LABEL_WORDS = 40, 4
+#: Patterns look no further back than this: a judge works between other people's calls.
+_END_CHARS, _CLOSING_CHARS = 20_000, 200
 
-_SPACE = re.compile(r"\s+")
-_LEAD = re.compile(r"^\W*(?:(?:final )?answer|label|category|class)\s*(?::|\bis\b)\s*", re.I)
+_LEAD = re.compile(r"^\W{0,8}(?:(?:final )?answer|label|category|class)\s*(?::|\bis\b)\s*", re.I)
 _FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.S | re.I)
 _DIGITS = r"[-+−]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,2})?"
 _NUMBER = re.compile(rf"(?<![\w.]){_DIGITS}")
@@ -107,7 +108,7 @@ def choose(
     """
     if _wants_json(asked) or isinstance(json_of(answer), dict | list):
         return JSON
-    if _ONLY_NUMBER.match(answer) or _ENDS_IN_NUMBER.search(answer):
+    if _is_numeric(answer):
         return NUMERIC
     if _is_label(answer):
         return LABEL
@@ -122,19 +123,19 @@ def plain(text: str) -> str:
     Signs of operators stay: `+1` is not `1`. Where nothing is left, the text itself counts.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(" " if _is_punctuation(letter) else letter for letter in folded)
-    return _SPACE.sub(" ", kept).strip() or _SPACE.sub(" ", folded).strip()
+    gone = {ord(letter): " " for letter in set(folded) if _is_punctuation(letter)}
+    return " ".join(folded.translate(gone).split()) or " ".join(folded.split())
 
 
 def last_number(text: str) -> Decimal | None:
-    """The last number in a text, with or without separators of thousands."""
-    found = _NUMBER.findall(text)
+    """The last number in a text's end, with or without separators of thousands."""
+    found = _NUMBER.findall(text[-_END_CHARS:])
     return Decimal(found[-1].replace(",", "").replace("−", "-")) if found else None
 
 
 def json_of(text: str) -> Any:
     """The JSON that a text is, in a fence or without; `_NONE` where it is none."""
-    fenced = _FENCE.match(text)
+    fenced = _FENCE.match(text) if text.lstrip()[:3] == "```" else None
     found = raw.decode(_JSON, (fenced[1] if fenced else text).encode("utf-8", "replace"))
     return found if found is not None or text.strip() == "null" else _NONE
 
@@ -182,6 +183,13 @@ def _wants_json(asked: dict[str, Any]) -> bool:
     wanted = asked.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     return isinstance(kind, str) and kind.startswith("json")
+
+
+def _is_numeric(answer: str) -> bool:
+    """A number and nothing else, or a text that ends in one and says that it is the answer."""
+    text = answer.strip()
+    alone = len(text) <= LONGEST_LABEL and _ONLY_NUMBER.match(text)
+    return bool(alone or _ENDS_IN_NUMBER.search(text[-_CLOSING_CHARS:]))
 
 
 def _is_label(answer: str) -> bool:
