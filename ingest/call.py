@@ -31,6 +31,11 @@ ErrorKind = Literal[
     "other",
 ]
 Payer = Literal["huggingface", "provider", "self", "nobody"]
+#: What a judge says of a candidate's answer beside the one that was given; `different` is better or
+#: worse, `unsure` is no opinion, `failed` is no judgement at all.
+Verdict = Literal["same", "better", "worse", "different", "unsure", "failed"]
+#: How a replay ended: judged; no good answer; no judgement; or no money left to judge it.
+ReplayOutcome = Literal["ok", "error", "judge_error", "over_cap"]
 
 
 class Call(
@@ -159,6 +164,34 @@ class Noticed(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"
     segment: str | None = None  # where it stood on the host that posted it
 
 
+class Replayed(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="replay"):
+    """What was found by sending a call's input to a candidate model too, without either's text.
+
+    A candidate that is the model itself measures the judge's noise. Each request that was sent for
+    it is a `Call` of its own; costs are repeated here so that a pair stands in one row.
+    """
+
+    replay_id: str  # UUIDv7
+    call_id: str  # of the call that was answered first
+    ts: int  # when the candidate was asked, UTC, microseconds since 1970
+    key_id: str | None = None
+    model: str | None = None  # as asked for, with its :suffix
+    candidate: str
+    judge: str | None = None  # "exact/1"; of a model "llm/1:owner/name"
+    verdict: Verdict | None = None
+    score: float | None = None  # in the judge's own measure
+    model_input_tokens: int | None = None
+    model_output_tokens: int | None = None
+    candidate_input_tokens: int | None = None
+    candidate_output_tokens: int | None = None
+    model_cost: str | None = None  # USD, decimal
+    candidate_cost: str | None = None
+    judge_cost: str | None = None  # "0" where no model was asked
+    sampling_probability: float  # with which such a call is sent to this candidate
+    order_swapped: bool | None = None  # whether the judge was asked in both orders
+    outcome: ReplayOutcome = "ok"
+
+
 class Recorder(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="recorder"):
     """First line of each segment: which process writes it."""
 
@@ -171,4 +204,4 @@ class Recorder(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     clients: list[str] = []  # libraries hooked
 
 
-Line = Call | OpenCall | Withdrawn | RouteSeen | Noticed | Recorder
+Line = Call | OpenCall | Withdrawn | RouteSeen | Noticed | Replayed | Recorder

@@ -40,6 +40,10 @@ create table team_limits (
 )
 """
 
+"""Tables of the sixth step: replays."""
+
+from __future__ import annotations
+
 # Text-free: what the judge said of two answers, and what asking cost.
 REPLAYS = """
 create table replays (
@@ -66,3 +70,4 @@ create table replays (
 """
 
 GATEWAY = (BUDGETS, TEAM_LIMITS, REPLAYS)
+GATEWAY = (REPLAYS,)

@@ -25,6 +25,7 @@ from hf_ledger.ingest.spool.keeping import (
     keep_noticed,
     keep_opened,
     keep_rejected,
+    keep_replays,
     keep_routes,
     keep_segments,
 )
@@ -113,6 +114,7 @@ class Collected:
     lost: int = 0
     routes: int = 0
     noticed: int = 0
+    replays: int = 0
     unpriced_by_error: int = 0
     segments: dict[str, int] = field(default_factory=dict)
 
@@ -172,6 +174,7 @@ def _collect_batch(filled: Filled, done: Collected) -> None:
     done.unpriced_by_error += filled.stage.parked
     done.quarantined += len(batch.rejected)
     done.noticed += sum(sum(notice.counts.values()) for _, notice in batch.noticed)
+    done.replays += len(batch.replays)
     done.routes += len(batch.routes)
     for name, lines in batch.lines.items():
         done.segments[name] = done.segments.get(name, 0) + lines
@@ -193,6 +196,7 @@ def _commit(filled: Filled) -> int:
         new = _keep_calls(filled.stage, filled.rows)
         keep_opened(cursor, batch)
         keep_noticed(cursor, batch)
+        keep_replays(cursor, batch)
         keep_rejected(cursor, batch)
         keep_segments(cursor, batch)
     return new

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import msgspec
 
-from hf_ledger.ingest.call import Call, Noticed
+from hf_ledger.ingest.call import Call, Noticed, Replayed
 from hf_ledger.ingest.spool.reading import Batch, Segment
 
 FORGET_SEGMENTS = """
@@ -117,6 +117,39 @@ delete from open_calls
 where call_id in (select unnest($ids)::uuid)
 """
 
+# A replay is known by its id: the same segment may be read again, or arrive twice.
+KEEP_REPLAYS = """
+insert into replays by name
+with seen as (
+    select
+        unnest($replay_id)::uuid as replay_id,
+        unnest($call_id)::uuid as call_id,
+        make_timestamp(unnest($ts)) as ts,
+        unnest($key_id)::varchar as key_id,
+        unnest($model)::varchar as model,
+        unnest($candidate) as candidate,
+        unnest($judge)::varchar as judge,
+        unnest($verdict)::varchar as verdict,
+        unnest($score)::double as score,
+        unnest($model_input_tokens)::bigint as model_input_tokens,
+        unnest($model_output_tokens)::bigint as model_output_tokens,
+        unnest($candidate_input_tokens)::bigint as candidate_input_tokens,
+        unnest($candidate_output_tokens)::bigint as candidate_output_tokens,
+        try_cast(unnest($model_cost)::varchar as decimal(18, 9)) as model_cost,
+        try_cast(unnest($candidate_cost)::varchar as decimal(18, 9)) as candidate_cost,
+        try_cast(unnest($judge_cost)::varchar as decimal(18, 9)) as judge_cost,
+        unnest($sampling_probability)::double as sampling_probability,
+        unnest($order_swapped)::boolean as order_swapped,
+        unnest($outcome) as outcome
+)
+select distinct on (replay_id) *
+from seen
+where not exists (
+    from replays
+    where replays.replay_id = seen.replay_id
+)
+"""
+
 FIRST_OPENED = "select min(ts) from open_calls"
 
 FORGET_ENDED = """
@@ -177,6 +210,13 @@ def keep_noticed(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
 def _counts(segment: Segment, notice: Noticed) -> list[tuple[str, int, str, int, bool]]:
     stood, posted = notice.segment or segment.name, notice.segment is not None
     return [(stood, notice.ts, reason, count, posted) for reason, count in notice.counts.items()]
+
+
+def keep_replays(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    if batch.replays:
+        names = Replayed.__struct_fields__
+        values = {name: [getattr(each, name) for each in batch.replays] for name in names}
+        cursor.execute(KEEP_REPLAYS, values)
 
 
 def keep_rejected(cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import msgspec
 
-from hf_ledger.ingest.call import Call, Line, OpenCall
+from hf_ledger.ingest.call import Call, Line, OpenCall, Replayed
 
 MARK = b',"crc":"'
 CALL = b'{"kind":"call",'
@@ -71,6 +71,8 @@ def _sane_line(line: Line) -> Line:
         return _sane(line)
     if isinstance(line, OpenCall):
         return OpenCall(call=_sane(line.call))
+    if isinstance(line, Replayed) and not math.isfinite(line.score or 0.0):
+        return msgspec.structs.replace(line, score=None)
     return line
 
 

@@ -20,10 +20,12 @@ from hf_ledger.ingest.call import (
     Noticed,
     OpenCall,
     Recorder,
+    Replayed,
     RouteSeen,
     Withdrawn,
 )
 from hf_ledger.ingest.spool.lines import CALL, CLOSING, MARK, Damaged, damage, decode
+from hf_ledger.ingest.wire.raw import LARGEST
 
 SUFFIX = ".ndjson"
 #: So much of a segment is in memory at a time; no line is longer, for DuckDB reads no longer one.
@@ -84,6 +86,7 @@ class Batch:
     withdrawn: list[Withdrawn] = field(default_factory=list)
     routes: list[RouteSeen] = field(default_factory=list)
     noticed: list[tuple[Segment, Noticed]] = field(default_factory=list)
+    replays: list[Replayed] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
 
@@ -94,7 +97,8 @@ class Batch:
     @property
     def rare(self) -> int:
         """Lines that are kept here rather than staged."""
-        return len(self.opened) + len(self.routes) + len(self.noticed) + len(self.rejected)
+        beside = len(self.opened) + len(self.routes) + len(self.noticed) + len(self.replays)
+        return beside + len(self.rejected)
 
     def moved(self, segment: Segment, lines: int) -> None:
         """The segment was taken up to here; it may be read further before this is committed."""
@@ -256,6 +260,8 @@ def _take_rare(batch: Batch, segment: Segment, position: Position, line: bytes) 
             batch.routes.append(known)
         case Noticed():
             batch.noticed.append((segment, known))
+        case Replayed():
+            batch.replays.append(known)
         case OpenCall():
             batch.opened.append((segment, known))
         case Withdrawn():
@@ -271,4 +277,23 @@ def _sensible(line: Line) -> Line:
         raise Damaged("time out of range")
     if isinstance(first, Call | Withdrawn) and not UUID.fullmatch(first.call_id):
         raise Damaged("not a call id")
+    if isinstance(first, Replayed) and (reason := unfit(first)):
+        raise Damaged(reason)
     return line
+
+
+def unfit(replay: Replayed) -> str | None:
+    """Why a replay would not fit its row, None where it does; its time is looked at elsewhere."""
+    if not (UUID.fullmatch(replay.replay_id) and UUID.fullmatch(replay.call_id)):
+        return "not a call id"
+    if not 0 < replay.sampling_probability <= 1:
+        return "sampling_probability is not above 0 and at most 1"
+    counts = (
+        replay.model_input_tokens,
+        replay.model_output_tokens,
+        replay.candidate_input_tokens,
+        replay.candidate_output_tokens,
+    )
+    if any(count is not None and not 0 <= count <= LARGEST for count in counts):
+        return "a token count is negative or too large"
+    return None

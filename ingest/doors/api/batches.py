@@ -10,8 +10,9 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from hf_ledger.ingest.call import Call, Line, Noticed, RouteSeen
+from hf_ledger.ingest.call import Call, Line, Noticed, Replayed, RouteSeen
 from hf_ledger.ingest.spool.lines import MARK, damage
+from hf_ledger.ingest.spool.reading import unfit
 
 EARLIEST_US = 1_420_070_400_000_000
 DAY_US = 86_400_000_000
@@ -68,11 +69,11 @@ def read_batch(body: bytes, key_id: str, now_us: int, segment: str | None = None
         except Refused as error:
             batch.rejected.append({"line": position, "reason": str(error)})
             continue
-        if isinstance(found, Call):
+        if isinstance(found, Call | Replayed):
             found.key_id = key_id
         elif isinstance(found, Noticed):
             found.segment = segment
-        if isinstance(found, Call | RouteSeen | Noticed):
+        if isinstance(found, Call | RouteSeen | Noticed | Replayed):
             batch.lines.append(found)
         else:
             batch.ignored += 1
@@ -104,6 +105,8 @@ def read_line(line: bytes, now_us: int) -> Line:
         raise Refused("not JSON, or cut off") from None
     if isinstance(found, Call):
         check(found, now_us)
+    elif isinstance(found, Replayed):
+        _check_replay(found, now_us)
     return found
 
 
@@ -119,11 +122,25 @@ def check(call: Call, now_us: int) -> None:
         call.call_id = str(uuid.UUID(call.call_id))
     except ValueError:
         raise Refused("call_id is no UUID") from None
-    if not EARLIEST_US <= call.ts <= now_us + DAY_US:
-        raise Refused("ts is before 2015 or in the future (µs since 1970, UTC)")
+    _check_time(call.ts, now_us)
     _check_counts(call)
     _check_amounts(call)
     _check_texts(call)
+
+
+def _check_replay(replay: Replayed, now_us: int) -> None:
+    _check_time(replay.ts, now_us)
+    reason = unfit(replay)
+    if reason:
+        raise Refused(reason)
+    for name in ("model", "candidate", "judge"):
+        if len(getattr(replay, name) or "") > LONGEST_TEXT:
+            raise Refused(f"{name} is longer than {LONGEST_TEXT} characters")
+
+
+def _check_time(ts: int, now_us: int) -> None:
+    if not EARLIEST_US <= ts <= now_us + DAY_US:
+        raise Refused("ts is before 2015 or in the future (µs since 1970, UTC)")
 
 
 def _check_counts(call: Call) -> None:

@@ -1,0 +1,135 @@
+"""Which calls are replayed, and against whom: a draw first, then what must never be sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
+from hf_ledger.ingest.doors.gateway.state import Replaying
+from hf_ledger.ingest.doors.replays.purse import usd_of
+
+NO_REPLAY_HEADER = "x-hf-ledger-no-replay"
+#: The header by which a request may say that it holds more than its key's class.
+DATA_CLASS_HEADER = "x-hf-ledger-data-class"
+SECRET = frozenset({"confidential", "restricted"})
+#: The check whose verdict says that something was found, and what it says where nothing was.
+SCREENING, CLEAN = "screening", frozenset({"", "off", "clean", "none", "nothing"})
+
+#: So much of the sampled calls goes to the same model again: how far it agrees with itself is the
+#: noise of model and judge.
+AGAINST_ITSELF = 0.1
+MOST_BYTES = 256 << 10
+
+#: Base URL to which requests for a model go, None where it is not known.
+HostOf = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A call that was drawn, and with which probability calls like it are."""
+
+    itself: bool
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A drawn call with all that its replay needs; its texts are never shown or written."""
+
+    call: Call  # the finished one
+    cost: Decimal | None
+    key_id: str
+    candidate: str | None  # None: the model itself
+    probability: float
+    cap: Decimal  # USD a month
+    path: str
+    upstream: str
+    secret: bool
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    reply: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.body) + len(self.reply)
+
+
+def draw(replaying: Replaying, random: Random) -> Draw | None:
+    """Whether this call is replayed: by chance alone, so that every call counts alike.
+
+    A hash of the input would take all repeats of an input or none; savings are made on each.
+    """
+    share = min(replaying.share, 1.0)
+    if not (share > 0 and replaying.candidate):
+        return None
+    drawn = random.random()
+    if drawn >= share:
+        return None
+    itself = drawn < share * AGAINST_ITSELF
+    return Draw(itself, share * (AGAINST_ITSELF if itself else 1 - AGAINST_ITSELF))
+
+
+def why_not(asking: Asking, outcome: Outcome, size: int) -> str | None:
+    """Why a drawn call must not or need not be sent again; None where it may be.
+
+    Where it is sent decides about secret texts: `leaves`.
+    """
+    call = outcome.call
+    if call is None or outcome.refused or outcome.status != 200 or call.outcome != "ok":
+        return "no_answer"
+    if call.purpose != "work" or call.cached_reply:
+        return "no_work"
+    if asking.headers.get(NO_REPLAY_HEADER, "0").strip().lower() not in ("", "0", "false"):
+        return "asked_not_to"
+    if asking.verdicts.get(SCREENING, "") not in CLEAN:
+        return "found"
+    return "too_large" if size > MOST_BYTES else None
+
+
+def is_secret(asking: Asking) -> bool:
+    """Whether the text may go only where it has been; a class that nobody knows is secret."""
+    stated = asking.headers.get(DATA_CLASS_HEADER, "").strip().lower()
+    known = asking.key.screening.data_class if asking.key else "restricted"
+    return known in SECRET or stated not in ("", "public", "internal")
+
+
+def leaves(sampled: Sampled, model: str, host_of: HostOf) -> bool:
+    """Whether sending to this model shows a secret text to anybody new.
+
+    Behind a router other providers serve other models: there every model is somebody new.
+    """
+    if not sampled.secret:
+        return False
+    own = sampled.call.host_kind in ("self_hosted", "endpoint")
+    return not own or host_of(model) != sampled.upstream
+
+
+def sampled_of(asking: Asking, outcome: Outcome, reply: bytes, drawn: Draw) -> Sampled:
+    """What is kept of a drawn call, in memory, until it has been replayed."""
+    assert asking.key is not None
+    assert outcome.call is not None
+    replaying = asking.key.replaying
+    return Sampled(
+        call=outcome.call,
+        cost=outcome.cost,
+        key_id=asking.key.key_id,
+        candidate=None if drawn.itself else replaying.candidate,
+        probability=drawn.probability,
+        cap=usd_of(replaying.usd),
+        path=asking.path,
+        upstream=asking.upstream,
+        secret=is_secret(asking),
+        headers=_passed_on(asking.headers),
+        body=asking.body,
+        reply=reply,
+    )
+
+
+def _passed_on(headers: dict[str, str]) -> dict[str, str]:
+    """Who is billed stays who is billed; and no gateway on the way replays a replay."""
+    billed = {name: headers[name] for name in ("x-hf-bill-to",) if name in headers}
+    return {"content-type": "application/json", NO_REPLAY_HEADER: "1", **billed}
