@@ -28,9 +28,9 @@ from hf_ledger.ingest.places import Places
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.catalogue.fetching import Addresses
+    from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
     from hf_ledger.ingest.doors.gateway.sources import Source
     from hf_ledger.ingest.doors.gateway.vault import Vault
-    from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
 
 
 class Target(BaseModel):

@@ -40,10 +40,6 @@ create table team_limits (
 )
 """
 
-"""Tables of the sixth step: replays."""
-
-from __future__ import annotations
-
 # Text-free: what the judge said of two answers, and what asking cost.
 REPLAYS = """
 create table replays (
@@ -70,4 +66,3 @@ create table replays (
 """
 
 GATEWAY = (BUDGETS, TEAM_LIMITS, REPLAYS)
-GATEWAY = (REPLAYS,)

@@ -12,7 +12,6 @@ import duckdb
 
 from hf_ledger.ingest.ledger.book import BOOK_OF_ACCOUNT, PRICE_NOTES
 from hf_ledger.ingest.ledger.gatekeeping import GATEWAY, KEY_SCOPES
-from hf_ledger.ingest.ledger.gatekeeping import GATEWAY
 
 CALLS = """
 create table calls (
@@ -268,7 +267,6 @@ def m0005_prefix_routes(cursor: duckdb.DuckDBPyConnection) -> None:
 def m0006_gateway(cursor: duckdb.DuckDBPyConnection) -> None:
     """Whom a key is for and what it may; budgets, limits of teams, replays to a candidate model."""
     cursor.execute(KEY_SCOPES)
-    """Replays to a candidate model."""
     for table in GATEWAY:
         cursor.execute(table)
 
