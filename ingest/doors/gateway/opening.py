@@ -1,0 +1,166 @@
+"""A gateway put together: what it must be told, its checks in their order, its start and its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Outcome
+from hf_ledger.ingest.doors.gateway.audit.trail import Trail
+from hf_ledger.ingest.doors.gateway.checks.audit import Audit
+from hf_ledger.ingest.doors.gateway.checks.authentication import Authentication
+from hf_ledger.ingest.doors.gateway.checks.bounds import Bounds
+from hf_ledger.ingest.doors.gateway.checks.budget import BudgetCheck
+from hf_ledger.ingest.doors.gateway.checks.compliance import Compliance
+from hf_ledger.ingest.doors.gateway.checks.concurrency import Concurrency
+from hf_ledger.ingest.doors.gateway.checks.idempotency import Idempotency, tidy
+from hf_ledger.ingest.doors.gateway.checks.rate import Rate
+from hf_ledger.ingest.doors.gateway.checks.scope import Scope
+from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
+from hf_ledger.ingest.doors.gateway.door import Door, Limits
+from hf_ledger.ingest.doors.gateway.exchanging import Transport
+from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
+from hf_ledger.ingest.doors.gateway.paths import GETS, POSTS, PROVIDERS
+from hf_ledger.ingest.doors.gateway.pricing import cost_of
+from hf_ledger.ingest.doors.gateway.recording import Recorder
+from hf_ledger.ingest.doors.gateway.state_file import Watched
+from hf_ledger.ingest.doors.gateway.upstream import Token, Upstream, proxy_of
+from hf_ledger.ingest.doors.hook.hosts import netloc_of
+from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.wire.exchange import WireSettings
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+TIDY_SECONDS = 3_600.0
+#: Wrong keys beyond the limit of an address are answered, and not noted one by one.
+NOT_NOTED = frozenset({"too_many_failures"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a gateway must be told, from the settings."""
+
+    upstream: str = "https://router.huggingface.co"
+    bill_to: str | None = None
+    silent_s: float = 300.0
+    body_bytes: int = 16 << 20
+    default_max_tokens: int = 4_096
+    owner_lost: OwnerLost = "within_lease"
+    audit_lost: Literal["refuse", "go_on"] = "refuse"
+    own_key_providers: frozenset[str] = frozenset()
+    policy: Policy = field(default_factory=Policy)
+    targets: Mapping[str, str] = field(default_factory=dict)  # name → base URL
+    tokens: Mapping[str, str] = field(default_factory=dict)  # name → that server's own token
+
+
+class Gateway:
+    """Everything that one gateway process holds; `start` it in the loop that serves it."""
+
+    def __init__(self, places: Places, plan: Plan, token: Token, transport: Transport) -> None:
+        self.plan = plan
+        self.token = token
+        self.once = places.root / "run" / "once"
+        self.recorder = recorder_of(places, plan)
+        self.trail = Trail(places)
+        self.purse = Purse(transport, owner_lost=plan.owner_lost)
+        self.audit = Audit(self.trail, plan.audit_lost)
+        self.budget = BudgetCheck(self.purse, plan.default_max_tokens)
+        self.door = Door(
+            limits=Limits(
+                plan.upstream.rstrip("/"),
+                body_bytes=plan.body_bytes,
+                default_max_tokens=plan.default_max_tokens,
+            ),
+            state=Watched(places.gateway_state).now,
+            who=Authentication(),
+            checks=self._checks(),
+            recorder=self.recorder,
+            cost_of=self._cost_of,
+            bounds=self.budget.needs_bounds,
+            refused=self._note_refusal,
+            tokens={plan.targets[name]: token for name, token in plan.tokens.items()},
+        )
+        self._tidying: asyncio.Task[None] | None = None
+
+    def _checks(self) -> tuple[Check, ...]:
+        """In their order: who may, what, whether again, what stands in it, how often, how much."""
+        return (
+            Scope(),
+            Bounds(self.plan.body_bytes),
+            Idempotency(self.once),
+            Compliance(self.plan.policy, self.plan.targets),
+            Concurrency(),
+            Rate(self.purse),
+            self.budget,
+            self.audit,
+        )
+
+    async def start(self) -> None:
+        """Open the way upstream and to the owner."""
+        self.door.upstream = Upstream(
+            self.token,
+            bill_to=self.plan.bill_to,
+            silent_s=self.plan.silent_s,
+            proxy=proxy_of(self.plan.upstream),
+        )
+        self.purse.start()
+        self._tidying = asyncio.create_task(tidied(self.once))
+
+    async def close(self) -> None:
+        """Return what is leased, and write what is under way; nothing is left open."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tidying
+        if self.door.upstream is not None:
+            await self.door.upstream.close()
+        await self.purse.close()
+        await asyncio.to_thread(self.recorder.close)
+        await asyncio.to_thread(self.trail.close)
+
+    def _cost_of(self, asking: Asking, call: Call) -> Decimal | None:
+        return cost_of(call, self.budget.prices(asking.state))
+
+    def _note_refusal(self, asking: Asking, outcome: Outcome, by: str) -> None:
+        if outcome.refused not in NOT_NOTED:
+            self.audit.refused(asking, outcome, by or "door")
+
+
+def routes(door: Door) -> list[Route]:
+    """Every path of the gateway, to stand before any that takes the rest."""
+    own = [Route(path, door, methods=METHODS) for path in (*POSTS, *GETS)]
+    below = [Route(f"/{provider}/{{rest:path}}", door, methods=METHODS) for provider in PROVIDERS]
+    return [*own, Route("/v1/models/{rest:path}", door, methods=METHODS), *below]
+
+
+def prefixes() -> tuple[str, ...]:
+    """Where replies are passed on as they are."""
+    return tuple(f"/{provider}/" for provider in PROVIDERS)
+
+
+def recorder_of(places: Places, plan: Plan) -> Recorder:
+    """The recorder, which reads the exchanges with the router and with servers of one's own."""
+    hosts = {netloc_of(plan.upstream): "router"}
+    hosts |= {netloc_of(url): "self_hosted" for url in plan.targets.values()}
+    settings = WireSettings(own_key_providers=plan.own_key_providers, extra_hosts=hosts)
+    return Recorder(places.spool, places.keys, settings)
+
+
+async def tidied(folder: Path) -> None:
+    """Every hour, forget the idempotency keys of yesterday."""
+    while True:
+        await asyncio.to_thread(tidy, folder)
+        await asyncio.sleep(TIDY_SECONDS)
+
+
+async def healthz(_request: object) -> JSONResponse:
+    """That the process answers; not that upstream does."""
+    return JSONResponse({"status": "ok"})
