@@ -143,8 +143,11 @@ class Caller:
         self._connection.close()
 
 
-def call_owner(places: Places) -> Caller | None:
-    """A connection to the owner; None where none answers (a stale `owner.json` is none)."""
+def call_owner(places: Places, answer_seconds: float = ANSWER_SECONDS) -> Caller | None:
+    """A connection to the owner; None where none answers (a stale `owner.json` is none).
+
+    An answer that takes longer than `answer_seconds` ends the connection.
+    """
     owner = read_owner(places)
     if owner is None or owner.socket is None:
         return None
@@ -155,7 +158,7 @@ def call_owner(places: Places) -> Caller | None:
     except OSError:
         connection.close()
         return None
-    connection.settimeout(ANSWER_SECONDS)
+    connection.settimeout(answer_seconds)
     return Caller(connection, owner.pid)
 
 

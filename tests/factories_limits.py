@@ -1,0 +1,85 @@
+"""Budgets, purses and a clock that only moves when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Said, Transport
+from hf_ledger.ingest.doors.gateway.leases import Purse, Reservation
+from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.state import Budget, State
+from hf_ledger.ingest.doors.gateway.transports import Direct
+from hf_ledger.ingest.spool.process import process_start, this_process
+
+SECOND = 10**9
+#: 25 November 2026, 12:00 UTC.
+NOON = 1_795_608_000.0
+COMPANY = Labels()
+
+
+class Clock:
+    """Monotonic nanoseconds and seconds since 1970 that move together."""
+
+    def __init__(self) -> None:
+        self.ns = 5 * SECOND
+
+    def __call__(self) -> int:
+        return self.ns
+
+    def wall(self) -> float:
+        return NOON + self.ns / SECOND
+
+    def pass_(self, seconds: float) -> None:
+        self.ns += round(seconds * SECOND)
+
+
+def state_with(*budgets: Budget, **changes: Any) -> State:
+    return State(budgets=budgets, **changes)
+
+
+def budget(budget_id: str = "b", usd: str = "1", **changes: Any) -> Budget:
+    return Budget(budget_id=budget_id, usd=usd, **changes)
+
+
+def message(gateway: str, *said: Said, **changes: Any) -> Exchange:
+    """A gateway that lives in this process."""
+    me = this_process()
+    given: dict[str, Any] = {"host": me.host, "pid": me.pid, "process_start": process_start()}
+    return Exchange(gateway=gateway, accounts=list(said), **{**given, **changes})
+
+
+def gone(gateway: str, *said: Said) -> Exchange:
+    """A gateway whose process is known to have ended: this pid, another start."""
+    start = process_start()
+    return message(gateway, *said, process_start=f"{start.rpartition(':')[0]}:1")
+
+
+@asynccontextmanager
+async def purses(bank: Bank, number: int = 1, **options: Any) -> AsyncIterator[list[Purse]]:
+    """Purses of one bank, started and closed."""
+    async with over([Direct(bank) for _ in range(number)], **options) as made:
+        yield made
+
+
+@asynccontextmanager
+async def over(transports: list[Transport], **options: Any) -> AsyncIterator[list[Purse]]:
+    made = [Purse(each, **options) for each in transports]
+    for each in made:
+        each.start()
+    try:
+        yield made
+    finally:
+        await asyncio.gather(*(each.close() for each in made))
+
+
+async def held(
+    purse: Purse, state: State, worst: str | None, labels: Labels = COMPANY
+) -> Reservation:
+    """A reservation, waited for where it has to be."""
+    found = purse.reserve(state, labels, None if worst is None else Decimal(worst))
+    return await found if isinstance(found, Awaitable) else found
