@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.types import Receive, Scope, Send
@@ -75,6 +75,7 @@ class Door:
     bounds: Callable[[Asking], bool] = lambda _asking: False  # whether its worst case must be known
     refused: Callable[[Asking, Outcome, str], None] = lambda _asking, _outcome, _by: None
     offer: Callable[[Asking, Outcome, bytes], None] | None = None
+    tokens: Mapping[str, str] = field(default_factory=dict)  # of servers of one's own, by URL
     upstream: Upstream | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,7 +118,7 @@ class Visit:
         asking.key = door.who.identify(taken_key(asking.headers), asking)
         asking.body = await self._read_body()
         asking.asked = asked_of(asking)
-        asking.upstream = door.limits.upstream
+        asking.upstream = towards = door.limits.upstream
         self.record()
         for check in door.checks:
             self.at = check.name
@@ -125,8 +126,9 @@ class Visit:
             if waiting is not None:
                 await waiting
             self.passed.append(check)
-        if asking.upstream != door.limits.upstream:
-            self.record()
+            if asking.upstream != towards:
+                towards = asking.upstream
+                self._reroute()
         await self._while_there()
 
     def record(self) -> None:
@@ -144,6 +146,11 @@ class Visit:
             if asking.call is not None:
                 call.tags = asking.call.tags
             asking.call = call
+
+    def _reroute(self) -> None:
+        """A check sends it to a server of one's own: another record, and never our token."""
+        self.asking.token = self.door.tokens.get(self.asking.upstream, "")
+        self.record()
 
     async def _while_there(self) -> None:
         """Send it on unless the client goes away first: then all that is under way is let go."""

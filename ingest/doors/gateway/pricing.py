@@ -137,14 +137,15 @@ def worst_case(
     Where the provider is not known before it answers, the dearest of the model's.
     """
     call = asking.call
-    if call is None:
+    if call is None or call.host_kind == "self_hosted":
+        # A server of one's own sends no bill.
         return FREE
     if call.provider is None or call.routing in ("auto", "fastest", "cheapest", "preferred"):
         rates = prices.all_of(call.requested_model, asking.ts)
     else:
         found = prices.of(call.provider, call.requested_model, asking.ts)
         rates = [found] if found else []
-    if not rates or call.host_kind in ("endpoint", "self_hosted"):
+    if not rates or call.host_kind == "endpoint":
         return None
     tokens_in = input_bound(asking.asked)
     tokens_out = 0 if call.task in INPUT_ONLY else output_bound(asking, default_max_tokens)

@@ -41,8 +41,14 @@ class BudgetCheck:
         held = self._held.pop(asking.request_id, None)
         if held is None:
             return
-        actual = Decimal(0) if outcome.refused else outcome.cost
+        free = outcome.refused or asking.reserved == 0
+        actual = Decimal(0) if free else outcome.cost
         self._purse.settle(held, actual, outcome.call.provider if outcome.call else None)
+
+    def needs_bounds(self, asking: Asking) -> bool:
+        """Whether a hard budget counts the request: then its worst case must hold."""
+        held = self._held.get(asking.request_id)
+        return held is not None and any(account.budget.hard for account, _ in held.needs)
 
     def prices(self, state: State) -> Prices:
         """The state's prices, looked up and not searched."""
