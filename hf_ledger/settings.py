@@ -163,6 +163,25 @@ class Settings(BaseSettings):
         description="Where the states and prices of dedicated endpoints are asked for.",
     )
 
+    gateway_port: int = Field(
+        8600, ge=0, le=65535, description="Port of a gateway that runs alone; 0 picks a free one."
+    )
+    gateway_bill_to: str = Field(
+        "", description="Organisation that Hugging Face bills; callers can't name another."
+    )
+    gateway_body_mib: int = Field(
+        16, ge=1, le=1024, description="Largest request body that a gateway takes."
+    )
+    gateway_max_tokens: int = Field(
+        4096, ge=1, description="Limit put on a call that names none and counts on a hard budget."
+    )
+    gateway_silent_seconds: float = Field(
+        300, gt=0, description="How long a reply may say nothing before it counts as failed."
+    )
+    owner_lost: Literal["within_lease", "refuse"] = Field(
+        "within_lease",
+        description="What a gateway does while the ledger's owner does not answer.",
+    )
     audit_lost: Literal["refuse", "go_on"] = Field(
         "refuse", description="What a gateway does with a request that the audit can't note."
     )

@@ -19,6 +19,10 @@ COMMANDS: dict[str, Command] = {
     "serve": Command(
         "hf_ledger.cli.serve:serve", "Dashboard, collector and API on one loopback port."
     ),
+    "gateway": Command(
+        "hf_ledger.cli.gateway:gateway",
+        "Own keys, limits, budgets and audit between your programs and Hugging Face.",
+    ),
     "sample": Command("hf_ledger.cli.sample:sample", "Make the sample ledger."),
     "practice": Command(
         "hf_ledger.cli.practice:practice",

@@ -39,6 +39,10 @@ TOO_LARGE = "The body is larger than {most:,} bytes, the most that this gateway 
 TOO_SLOW = "The body did not arrive within {seconds:g} s."
 CUT_OFF = "The body ended early."
 REPEATED = "A header that may stand only once was sent twice."
+NOT_ROUTABLE = (
+    "The request was not sent: it may only go to a server of one's own, and those have OpenAI's "
+    "paths, /v1/…"
+)
 NOT_JSON = "The body is not JSON, as its content-type says: {path} takes a JSON object."
 
 
@@ -149,7 +153,12 @@ class Visit:
 
     def _reroute(self) -> None:
         """A check sends it to a server of one's own: another record, and never our token."""
-        self.asking.token = self.door.tokens.get(self.asking.upstream, "")
+        asking = self.asking
+        _, slash, rest = asking.path.partition("/v1/")
+        if not slash:
+            raise Refused(403, "not_routable", NOT_ROUTABLE)
+        asking.path = slash + rest
+        asking.token = self.door.tokens.get(asking.upstream, "")
         self.record()
 
     async def _while_there(self) -> None:

@@ -1,4 +1,4 @@
-"""A gateway put together: what it must be told, its checks in their order, its start and its end."""
+"""A gateway put together: what it must be told, its checks in order, its start and its end."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""A gateway beside the ledger's owner: one process, one port, no DuckDB.
+
+Any number of them may run; each keeps its own lines and audit and leases money from the owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+from hf_ledger.ingest.places import Places
+from hf_ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from hf_ledger.ingest.doors.gateway.opening import Gateway, Plan
+    from hf_ledger.ingest.doors.gateway.upstream import Token
+
+
+def plan_of(settings: Settings) -> Plan:
+    """What the settings say of a gateway. Raises `Unusable` for a target without its token."""
+    from hf_ledger.ingest.doors.gateway.opening import Plan
+
+    named = {name: target for name, target in settings.targets.items() if target.url}
+    return Plan(
+        upstream=settings.router_url,
+        bill_to=settings.gateway_bill_to or None,
+        silent_s=settings.gateway_silent_seconds,
+        body_bytes=settings.gateway_body_mib << 20,
+        default_max_tokens=settings.gateway_max_tokens,
+        owner_lost=settings.owner_lost,
+        audit_lost=settings.audit_lost,
+        own_key_providers=settings.own_key_providers,
+        policy=settings.compliance.policy(),
+        targets={name: base_of(target.url or "") for name, target in named.items()},
+        tokens={
+            name: os.environ[target.token_variable]
+            for name, target in named.items()
+            if target.token_variable and target.token_variable in os.environ
+        },
+    )
+
+
+def base_of(url: str) -> str:
+    """A target's address without the path that is asked for."""
+    return url.rstrip("/").removesuffix("/v1")
+
+
+def token_of(settings: Settings, places: Places) -> Token:
+    """Gives the Hugging Face token for one request. Raises `Unusable` where there is none."""
+    return settings.vault(places).token
+
+
+def serve_gateway(
+    settings: Settings, places: Places, listener: socket.socket, say: Callable[[str], None]
+) -> None:
+    """Run a gateway until SIGTERM or Ctrl-C; raises `Unusable` before anything is started."""
+    import uvicorn
+
+    from hf_ledger.ingest.doors.gateway.listening import Patient
+    from hf_ledger.ingest.doors.gateway.opening import Gateway
+    from hf_ledger.ingest.doors.gateway.transports import OverSocket
+
+    plan, token = plan_of(settings), token_of(settings, places)
+    places.make()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        gateway = Gateway(places, plan, token, OverSocket(places))
+        app.router.routes.extend(paths_of(gateway))
+        await gateway.start()
+        gc.collect()
+        gc.freeze()
+        say(welcome(settings.host, listener.getsockname()[1]))
+        try:
+            yield
+        finally:
+            await gateway.close()
+
+    config = uvicorn.Config(
+        application(lifespan),
+        http=Patient,
+        ws="none",
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it, no failure
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def application(lifespan: Any) -> Any:
+    """An application whose routes come with its start."""
+    from starlette.applications import Starlette
+
+    return Starlette(lifespan=lifespan)
+
+
+def paths_of(gateway: Gateway) -> list[Any]:
+    """Its paths, its health, and a refusal in its own form for all others."""
+    from starlette.routing import Route
+
+    from hf_ledger.ingest.doors.gateway.opening import METHODS, healthz, routes
+
+    rest = Route("/{path:path}", gateway.door, methods=METHODS)
+    return [Route("/healthz", healthz), *routes(gateway.door), rest]
+
+
+def welcome(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return (
+        f"\nhf-ledger gateway is at http://{shown}:{port}\n\n"
+        f"Base URL for clients: http://{shown}:{port}/v1, with a key of hf-ledger key create\n\n"
+        "Stop with Ctrl-C."
+    )
