@@ -107,6 +107,34 @@ def test_what_was_agreed_comes_before_a_discount_and_that_before_the_list() -> N
     agree(cursor)
 
 
+def test_the_routers_list_comes_before_a_later_one_of_another() -> None:
+    cursor = listed_ledger(
+        *token_prices("1", "2", rank=0, price_id="a", valid_to=moment("2026-12-01")),
+        *token_prices("3", "4", rank=1, price_id="z", valid_from=moment("2026-05-01")),
+    )
+    assert only(cursor).price_id == "a"
+
+
+def test_of_two_that_hold_the_later_counts() -> None:
+    cursor = listed_ledger(
+        *token_prices("1", "2", price_id="z"),
+        *token_prices("3", "4", price_id="a", valid_from=moment("2026-05-01")),
+    )
+    assert only(cursor).price_id == "a"
+
+
+def test_a_list_without_a_price_of_cached_input_is_completed_by_another() -> None:
+    read = {"kind": "cache_read_tokens", "usd": Decimal("0.1"), "rank": 2, "price_id": "b"}
+    cursor = listed_ledger(
+        *token_prices("1", "2", rank=0, price_id="a"),
+        *token_prices("1", "2", rank=2, price_id="b"),
+        read,
+    )
+    price = only(cursor)
+    assert (price.input, price.output, price.cache_read) == ("1", "2", "0.1")
+    assert price.price_id == "a + b"
+
+
 def test_a_price_of_an_embedding_has_no_output() -> None:
     price = only(listed_ledger(token_prices("0.02", "0")[0]))
     assert (price.input, price.output) == ("0.02", None)
@@ -130,7 +158,9 @@ def test_it_leaves_nothing_behind_for_the_next_look() -> None:
 AMOUNTS = st.decimals("0", "99", places=3)
 DATES = st.sampled_from([moment("2026-01-01"), moment("2026-05-01"), moment("2026-08-01")])
 ENDS = st.sampled_from([None, moment("2026-06-01"), moment("2026-12-01")])
-KINDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+BOTH = ("input_tokens", "output_tokens")
+#: Most lists have both prices, some cached input's too, and few lack one.
+KIND_SETS = (BOTH, (*BOTH, "cache_read_tokens"), (*BOTH, "cache_write_tokens"), BOTH[:1], BOTH[1:])
 
 
 @st.composite
@@ -166,8 +196,8 @@ def agreements(draw: st.DrawFn) -> list[dict[str, Any]]:
             whom = {"model": model, "provider": "acme" if provider == "a" else "*"}
             found.append({**dates, **whom, "kind": "*", "discount_percent": percent})
         else:
-            kinds = draw(st.sets(st.sampled_from(KINDS), min_size=1))
-            found += [{**dates, "kind": k, "usd": draw(AMOUNTS)} for k in sorted(kinds)]
+            kinds = draw(st.sampled_from(KIND_SETS))
+            found += [{**dates, "kind": k, "usd": draw(AMOUNTS)} for k in kinds]
     return found
 
 
