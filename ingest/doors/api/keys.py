@@ -16,6 +16,7 @@ from hf_ledger.ingest.doors.api.scopes import (
     LONGEST_NAME,
     NewBudget,
     NewKey,
+    check_end,
     check_limits,
     check_scope,
     check_texts,
@@ -169,8 +170,7 @@ def read(payload: bytes, kind: type[Given]) -> Given:
 def add_key(cursor: duckdb.DuckDBPyConnection, new: NewKey) -> dict[str, Any]:
     """Keep a key with what it may spend; raises `Usage` where its scope makes no sense."""
     check_scope(new)
-    if new.expires_at is not None and new.expires_at <= _now().replace(tzinfo=UTC).timestamp():
-        raise Usage("a key can't end before it begins: name a later end.")
+    check_end(new.expires_at, datetime.now(UTC).timestamp())
     cursor.execute(ADD, _row(new))
     if new.budget:
         cursor.execute(ADD_BUDGET, _budget_row(new.key_id, new.budget))

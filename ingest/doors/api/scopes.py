@@ -16,6 +16,8 @@ from hf_ledger.ingest.errors import Usage
 LONGEST_NAME = 100
 #: A key may name this many patterns of models, or providers.
 MOST_PATTERNS = 100
+#: The year 3000, behind any end that is meant; seconds since 1970.
+FAR = 32_503_680_000
 MOST_USD = Decimal(10) ** 9
 Role = Literal["call", "admin", "host"]
 
@@ -67,6 +69,12 @@ def scoped(new: NewKey) -> bool:
     bare = NewKey(new.key_id, new.name, new.key_hash, new.algorithm, new.role)
     bare.expires_at = new.expires_at
     return new != bare
+
+
+def check_end(expires_at: int | None, now: float) -> None:
+    """A key ends after it begins; both in seconds since 1970."""
+    if expires_at is not None and not now < expires_at < FAR:
+        raise Usage("a key ends at a moment to come, in seconds since 1970 (or --expires 90d).")
 
 
 def check_role(new: NewKey) -> None:

@@ -17,7 +17,7 @@ CLEARED = ("drop table nano_prices", "drop table token_prices")
 
 # One row a route: agreed before discounted before listed, and a row with both prices before any
 # that lacks one, as a call with input and output takes it. Where a list was completed by another's
-# price of cached input, that row has the same prices otherwise.
+# price of cached input, that row comes first and has the same prices otherwise.
 HELD = """
 with best as (
     select *
@@ -29,7 +29,6 @@ with best as (
         order by
             input_nano is null or output_nano is null,
             rank,
-            completed desc,
             valid_from desc,
             price_id desc
     ) = 1
