@@ -59,10 +59,13 @@ def test_status_shows_what_to_note_elsewhere_and_verify_takes_it(
     stopped(places)
     assert run("status", "--format", "json") == 0
     status = json.loads(capsys.readouterr().out)
-    assert (status["files"], status["uncovered"], status["checkpoints"]) == (3, 0, 7)
+    assert (status["files"], status["records"], status["checkpoints"]) == (3, 127, 7)
+    assert status["bytes"] == sum(path.stat().st_size for path in files(places)[:-1])
     noted = f"{status['newest']['number']}:{status['newest']['chain']}"
     assert run("status") == 0
     assert noted in capsys.readouterr().out
+    assert run("status", "--format", "csv") == 0
+    assert noted in capsys.readouterr().out.splitlines()[1]
     assert run("verify", "--known", noted) == 0
     assert run("verify", "--known", f"8:{status['newest']['chain']}") == 1
     assert "that you know of" in capsys.readouterr().out

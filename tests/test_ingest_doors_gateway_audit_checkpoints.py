@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hf_ledger.ingest.doors.gateway.audit import checkpoints
+from hf_ledger.ingest.doors.gateway.audit.chain import START, link
 from hf_ledger.ingest.doors.gateway.audit.checkpoints import Keeper
 from hf_ledger.ingest.doors.gateway.audit.head import (
     CHECKPOINTS,
@@ -20,7 +21,9 @@ from hf_ledger.ingest.doors.gateway.audit.head import (
     files_in,
     folder_of,
     newest,
+    note,
 )
+from hf_ledger.ingest.doors.gateway.audit.records import Seen
 from hf_ledger.ingest.doors.gateway.audit.signing import KEY_FILE, public_key
 from hf_ledger.ingest.doors.gateway.audit.trail import Trail
 from hf_ledger.ingest.doors.gateway.audit.verifying import examine, verify
@@ -127,6 +130,40 @@ def test_a_cut_tail_of_checkpoints_stays_known_after_the_next_one(places: Places
     [broken] = verify(places)
     assert (broken.record, broken.file) == (6, CHECKPOINTS)
     assert "checkpoint 7 was taken away" in broken.why
+
+
+def forged(places: Places, key: str) -> None:
+    """All history anew without the signing key, while nothing runs; the note is made to fit."""
+    [path, *_] = files_in(folder_of(places))
+    kept = lines(path)[:10]
+    path.write_bytes(b"".join(kept))
+    head = {"records": 10, "bytes": path.stat().st_size, "chain": kept[-1][-67:-3].decode()}
+    chain, written = START, b""
+    for line in lines(path_of(places)):
+        told = json.loads(line)
+        del told["chain"]
+        told["public_key"] = key or told["public_key"]
+        told["heads"] = {
+            name: head if name == path.name else each
+            for name, each in told.get("heads", {}).items()
+        }
+        made, chain = link(chain, json.dumps(told, separators=(",", ":")).encode()[:-1])
+        written += made
+    path_of(places).write_bytes(written)
+    note(places, Seen(len(written.splitlines()), chain.decode()))
+
+
+@pytest.mark.parametrize("key", ["", "0" * 64])
+def test_an_owner_never_signs_a_forged_history_off(places: Places, key: str) -> None:
+    stopped(places)
+    forged(places, key)
+    assert [broken.file for broken in verify(places)] == [CHECKPOINTS]
+    keeper = Keeper(places)
+    keeper.checkpoint("start")
+    keeper.checkpoint("end")
+    [broken] = verify(places)
+    assert broken.file == CHECKPOINTS
+    assert [each.get("unsigned") for each in told(places)] == [*[None] * 7, 7, None]
 
 
 def test_so_does_a_missing_note(places: Places) -> None:

@@ -108,5 +108,5 @@ def test_there_is_no_member_for_a_text() -> None:
         *("request_id", "call_id", "key_id", "user", "model", "provider", "input_hash"),
         *("hash_key_id", "verdicts", "refused_by", "code", "outcome", "status", "input_tokens"),
         *("output_tokens", "cost", "action", "who", "subject", "values", "count", "successor"),
-        *("number", "why", "heads", "removed", "cut", "public_key", "signature"),
+        *("number", "why", "heads", "removed", "cut", "unsigned", "public_key", "signature"),
     }

@@ -57,7 +57,7 @@ def test_looking_while_others_write_raises_no_false_alarm(
 ) -> None:
     monkeypatch.setattr(trail_module, "ROTATE_BYTES", 4000)
     with busy(places):
-        reports = [examine(places) for _ in range(150)]
+        reports = [examine(places) for _ in range(80)]
     assert [report.broken for report in reports if report.broken] == []
     last = examine(places)
     assert (last.broken, last.uncovered) == ([], 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.doors.gateway.audit.chain import Walk, link
+from hf_ledger.ingest.doors.gateway.audit.checkpoints import Keeper
 from hf_ledger.ingest.doors.gateway.audit.head import HEAD_FILE, files_in, folder_of
 from hf_ledger.ingest.doors.gateway.audit.records import Decided
 from hf_ledger.ingest.doors.gateway.audit.trail import Trail
@@ -250,6 +252,31 @@ def test_no_edit_leaves_it_green(audit: Places, data: st.DataObject) -> None:
         edited = content[:start] + piece + content[start + length :]
         path.write_bytes(edited)
         assert edited == content or verify(audit) != []
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_what_was_taken_or_changed_stays_found_when_an_owner_starts(
+    audit: Places, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    places = Places(tmp_path_factory.mktemp("attacked") / "ledger")
+    shutil.copytree(audit.root, places.root)
+    path = data.draw(st.sampled_from(every_file(places)))
+    content = path.read_bytes()
+    start = data.draw(st.integers(0, len(content) - 1))
+    length = data.draw(st.integers(1, len(content) - start))
+    path.write_bytes(content[:start] + content[start + length :])
+    assert verify(places) != []
+    trail, keeper = Trail(places), Keeper(places)
+    keeper.checkpoint("start")
+    trail.write(Decided(request_id="r-1"))
+    trail.close()
+    keeper.checkpoint("end")
+    assert verify(places) != []
 
 
 def test_nothing_at_all_is_green(places: Places) -> None:

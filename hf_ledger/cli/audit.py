@@ -50,21 +50,20 @@ def verify(public_key: PublicKey = None, known: Known = None, output: Shape = Fo
 
 @app.command()
 def status(output: Shape = Format.table) -> None:
-    """How much there is, the newest checkpoint to note elsewhere, and the public key."""
-    from hf_ledger.ingest.doors.gateway.audit.signing import public_key
-    from hf_ledger.ingest.doors.gateway.audit.verifying import examine
+    """How much there is, the newest checkpoint to note elsewhere, and the public key; unchecked."""
+    from hf_ledger.ingest.doors.gateway.audit.standing import standing
     from hf_ledger.ingest.places import Places
 
-    places = Places.default()
-    report = examine(places)
-    rows = {**counts(report), "public_key": public_key(places.keys)}
+    found = standing(Places.default())
     if output is Format.json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
-        return
-    newest = report.newest
-    rows["newest"] = f"{newest.number}:{newest.chain}" if newest else None
-    for name, value in rows.items():
+        return typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    noted = f"{found.newest.number}:{found.newest.chain}" if found.newest else None
+    told = {**msgspec.structs.asdict(found), "newest": noted}
+    if output is Format.csv:
+        return write_csv([told], tuple(told))
+    for name, value in told.items():
         typer.echo(f"{name:12} {'–' if value is None else value}")
+    return None
 
 
 @app.command()
@@ -98,12 +97,14 @@ def bounds(since: str | None, until: str | None) -> tuple[int, int | None]:
 
 
 def show(report: Report, output: Format) -> None:
+    from hf_ledger.ingest.doors.gateway.audit.findings import Broken
+
     found = [msgspec.to_builtins(each) for each in report.broken]
     if output is Format.json:
         answer = {**counts(report), "broken": found}
         typer.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
     elif output is Format.csv:
-        write_csv(found)
+        write_csv(found, Broken.__struct_fields__)
     else:
         typer.echo("\n".join([*map(told, report.broken), summary(report)]))
 
@@ -118,12 +119,12 @@ def counts(report: Report) -> dict[str, Any]:
     }
 
 
-def write_csv(found: list[dict[str, Any]]) -> None:
+def write_csv(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     import csv
 
-    writer = csv.DictWriter(sys.stdout, ("file", "record", "offset", "kind", "why"))
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows(rows)
 
 
 def told(broken: Broken) -> str:

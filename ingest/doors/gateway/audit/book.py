@@ -18,6 +18,8 @@ class Book:
         self.walk = Walk()
         self.heads: dict[str, Head] = {}
         self.removed: dict[str, Head] = {}
+        #: The newest checkpoint, its line and the chain before it; None once it was judged.
+        self.last: tuple[Checkpoint, bytes, bytes] | None = None
         self._chains = bytearray()  # 32 bytes each: there are some million in a year
 
     def __len__(self) -> int:
@@ -45,6 +47,7 @@ class Book:
                 self.walk.broken = "is no checkpoint, or not the one that follows"
                 return
             self.take(checkpoint)
+            self.last = (checkpoint, line, before[2])
             yield checkpoint, line
             before = (self.walk.records, self.walk.size, self.walk.chain)
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -26,6 +26,7 @@ from hf_ledger.ingest.doors.gateway.audit.ending import is_over
 from hf_ledger.ingest.doors.gateway.audit.head import CHECKPOINTS, files_in, folder_of
 from hf_ledger.ingest.doors.gateway.audit.records import Checkpoint, Head, Seen, body
 from hf_ledger.ingest.doors.gateway.audit.retention import expired
+from hf_ledger.ingest.doors.gateway.audit.sealed import newest_is_signed
 from hf_ledger.ingest.doors.gateway.audit.signing import public_hex, sign, signing_key
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
@@ -77,11 +78,12 @@ class Keeper:
         A beat without anything new writes nothing.
         """
         with self._alone() as file:
-            cut = self._catch_up(file)
+            self._catch_up(file)
             moved = self._survey()
             removed = self._expired(moved)
-            if moved or removed or cut or why != "beat" or not self._book.newest:
-                self._append(file, why, moved, removed, cut)
+            doubts = {"cut": self._cut(), "unsigned": self._unsigned()}
+            if moved or removed or any(doubts.values()) or why != "beat" or not self._book.newest:
+                self._append(file, why, heads=moved, removed=removed, **doubts)
             for name in removed:
                 (self._folder / name).unlink(missing_ok=True)
         return self._book.newest
@@ -112,8 +114,8 @@ class Keeper:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield file
 
-    def _catch_up(self, file: BinaryIO) -> Seen | None:
-        """Read what others appended; the checkpoint that was noted and is not there, if any."""
+    def _catch_up(self, file: BinaryIO) -> None:
+        """Read what others appended."""
         size = os.fstat(file.fileno()).st_size
         if size < self._book.walk.size:
             self._book = Book()
@@ -123,6 +125,15 @@ class Keeper:
         if self._book.walk.torn:
             os.ftruncate(file.fileno(), self._book.walk.size)
             self._book.walk.torn = b""
+
+    def _unsigned(self) -> int | None:
+        """The newest checkpoint, where another wrote it who has no key: nothing may build on it
+        as if it were ours, so the next one says so for good."""
+        signed = newest_is_signed(self._book, public_hex(signing_key(self._places.keys)))
+        return None if signed else len(self._book)
+
+    def _cut(self) -> Seen | None:
+        """The checkpoint that was noted as the newest and is not there, if any."""
         noted = places_of.newest(self._places)
         if noted is None:
             return UNKNOWN if len(self._book) > 1 else None
@@ -166,23 +177,14 @@ class Keeper:
         before = now // 1000 - self._days * 86_400 * 10**6
         return expired(self._folder, {**self._book.heads, **moved}, before)
 
-    def _append(
-        self,
-        file: BinaryIO,
-        why: str,
-        moved: dict[str, Head],
-        removed: dict[str, Head],
-        cut: Seen | None,
-    ) -> None:
+    def _append(self, file: BinaryIO, why: str, **told: Any) -> None:
         key = signing_key(self._places.keys)
         checkpoint = Checkpoint(
             ts=self._clock() // 1000,
             number=len(self._book) + 1,
             why=why,
-            heads=moved,
-            removed=removed,
-            cut=cut,
             public_key=public_hex(key),
+            **told,
         )
         chain, content = self._book.walk.chain, body(checkpoint)
         content += b',"signature":"%b"' % sign(key, chain, content).encode()
@@ -190,6 +192,7 @@ class Keeper:
         size = _append_whole(file.fileno(), line)
         self._book.walk = Walk(len(self._book) + 1, size, chain)
         self._book.take(checkpoint)
+        self._book.last = None
         assert self._book.newest is not None
         places_of.note(self._places, self._book.newest)
 

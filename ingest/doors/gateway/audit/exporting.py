@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,5 +33,5 @@ def exported(places: Places, since: int = 0, until: int | None = None) -> Iterat
 
 
 def _lines(path: Path, walk: Walk) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # removed meanwhile
         yield from walk.lines(file, path.stat().st_size)

@@ -25,11 +25,13 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def newest(places: Places) -> Seen | None:
-    """The newest checkpoint as it was noted; None where there is none, or no such thing is read."""
+    """The newest checkpoint as it was noted; None where there is none, or not to the byte."""
     try:
-        return msgspec.json.decode((places.keys / HEAD_FILE).read_bytes(), type=Seen)
+        content = (places.keys / HEAD_FILE).read_bytes()
+        noted = msgspec.json.decode(content, type=Seen)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+    return noted if msgspec.json.encode(noted) == content else None
 
 
 def note(places: Places, checkpoint: Seen) -> None:

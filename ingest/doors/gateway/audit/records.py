@@ -119,6 +119,7 @@ class Checkpoint(Record, tag="checkpoint", kw_only=True):
     heads: dict[str, Head] = {}  # of files that moved since the checkpoint before
     removed: dict[str, Head] = {}  # by the rule of days; from now on they need not be there
     cut: Seen | None = None  # was the newest, and is missing; number 0: which one is unknown
+    unsigned: int | None = None  # the newest before this one, whose signature does not hold
     public_key: str
     signature: str = ""  # of all before this field
 

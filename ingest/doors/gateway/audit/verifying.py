@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -44,7 +45,7 @@ from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
 
 SEEN = b'"seen":{'
-TRIES = 3
+TRIES = 10
 
 
 def verify(places: Places) -> list[Broken]:
@@ -135,12 +136,13 @@ class _Examination:
     def _of_file(self, name: str) -> Broken | None:
         covered = self._book.heads.get(name) or self._book.removed.get(name)
         path, walk = self._folder / name, Walk()
-        if not path.exists():
-            gone = name in self._book.removed
-            return None if gone else following(name, walk, "the file is missing")
         limit = max(self._sizes.get(name, 0), covered.bytes if covered else 0)
+        try:
+            broken = self._walked(path, walk, limit, covered) or _of_tail(path, walk, covered)
+        except FileNotFoundError:
+            gone = name in self._book.removed
+            return None if gone else following(name, Walk(), "the file is missing")
         self.report.files += 1
-        broken = self._walked(path, walk, limit, covered) or _of_tail(path, walk, covered)
         self.report.records += walk.records
         self.report.uncovered += max(0, walk.records - (covered.records if covered else 0))
         self._chains[name] = walk.chain
@@ -200,16 +202,23 @@ class _Examination:
                 why = f"{before.file}, which it goes on from, is missing or another"
                 self._add(following(name, Walk(), why))
 
-    def _chain_of(self, name: str, expected: str) -> str | None:
-        """A file's last chain hash; looked up again where it has just been rotated."""
+    def _chain_of(self, name: str, expected: str) -> str:
+        """A file's last chain hash; looked up again where it is just being rotated."""
         chain, path = self._chains.get(name, b"").decode(), self._folder / name
-        if chain == expected or not path.exists():
-            return chain
-        walk = Walk()
-        with path.open("rb") as file:
-            for _ in walk.lines(file, path.stat().st_size):
-                pass
-        return walk.chain.decode()
+        for _ in range(TRIES):
+            if chain == expected or not path.exists():
+                break
+            chain = _last_chain(path)
+            time.sleep(0.005)
+        return chain
+
+
+def _last_chain(path: Path) -> str:
+    walk = Walk()
+    with path.open("rb") as file:
+        for _ in walk.lines(file, path.stat().st_size):
+            pass
+    return walk.chain.decode()
 
 
 @contextlib.contextmanager
