@@ -214,7 +214,7 @@ async def test_a_large_body_is_screened_aside() -> None:
 
 
 def test_too_much_to_look_at() -> None:
-    one = asking(asked_of("+12345678, " * 2_001))
+    one = asking(asked_of("+12345678, " * 5_001))
     error = refused(one)
     assert (error.status, error.code) == (413, "too_much_to_screen")
 
@@ -248,20 +248,20 @@ def test_no_value_is_told(what: Found, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_what_is_clean_costs_little() -> None:
-    short, long = (asking(asked_of("It is a truth universally known. " * n)) for n in (30, 3_000))
+    short, long = (asking(asked_of("It is a truth universally known. " * n)) for n in (30, 1_800))
     for one, most in ((short, 0.0005), (long, 0.015)):
         CHECK.check(one)
         began = time.process_time()
         for _ in range(10):
             CHECK.check(one)
-        assert (time.process_time() - began) / 10 < most  # measured: 30 µs and 2 ms
+        assert (time.process_time() - began) / 10 < most  # measured: 20 µs and 0.8 ms
 
 
 def test_long_logs_are_screened_in_bounded_time() -> None:
-    one = asking(asked_of(plain_text(5, 3_000)), screening=found("allow"))
+    one = asking(asked_of(plain_text(5, 1_800)), screening=found("allow"))
     began = time.process_time()
-    CHECK.check(one)
-    assert time.process_time() - began < 2
+    assert CHECK.check(one) is None
+    assert time.process_time() - began < 1
 
 
 LOADS = """

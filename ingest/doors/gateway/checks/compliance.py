@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hf_ledger.ingest.doors.gateway.compliance.screening import Screened
 
 #: Larger bodies are screened in a thread, so that other requests go on.
-LARGE_BYTES = 256 << 10
+LARGE_BYTES = 64 << 10
 MOST_TAGS = 16
 
 FOUND = "The request was not sent: it holds {what}, and this key may not send that."
