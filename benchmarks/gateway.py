@@ -159,8 +159,8 @@ async def compete(bench: Bench, entrants: list[Entrant], seconds: float, rounds:
             for name, load in PHASES.items():
                 figures = await bench.measure(entrant, load, seconds, number)
                 entrant.result.phases.setdefault(name, []).append(figures)
+                entrant.result.resident_mb = max(entrant.result.resident_mb, entrant.resident_mb())
     for entrant in entrants:
-        entrant.result.resident_mb = entrant.resident_mb()
         await bench.hold_streams(entrant, 2 * seconds)
 
 

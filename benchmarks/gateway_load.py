@@ -164,7 +164,6 @@ async def closed_loop(
 ) -> Measured:
     """Each connection asks again as soon as it has its reply; they begin spread over `ramp_s`."""
     measured = Measured()
-    begun = time.perf_counter()
 
     async def again(number: int, connection: Connection) -> None:
         await asyncio.sleep(ramp_s * number / connections)
@@ -172,6 +171,7 @@ async def closed_loop(
             measured.add(await connection.ask(request))
 
     async with opened(address.port, connections) as all_of_them:
+        begun = time.perf_counter()
         working = [asyncio.create_task(again(*each)) for each in enumerate(all_of_them)]
         left = await unfinished(working, seconds + DRAIN_S)
         measured.failed += left  # others add to it while that is awaited

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from benchmarks import gateway, gateway_load, gateway_upstream
 from benchmarks.gateway_contenders import CONTENDERS, Started
-from benchmarks.gateway_load import Address, Measured, closed_loop, open_loop, poisson
+from benchmarks.gateway_load import Address, closed_loop, open_loop, poisson
 from benchmarks.gateway_processes import (
     NotMeasured,
     Running,
@@ -29,8 +29,6 @@ from benchmarks.gateway_processes import (
     resident_of,
     tree,
 )
-from benchmarks.gateway_profile import shares
-from benchmarks.gateway_table import AIMS, OURS, Figures, Result, quantiles_ms, row, show
 from benchmarks.gateway_upstream import CHUNKS, PACE_S, PLAIN, REPLY_BYTES
 
 
@@ -170,8 +168,17 @@ async def test_a_stream_without_content_or_end_is_a_failure(events: tuple[bytes,
     assert measured.latency_s == []
 
 
-async def test_a_200_without_usage_is_a_failure() -> None:
-    async with answering(gateway_upstream.whole(b'{"choices": []}')) as port:
+@pytest.mark.parametrize(
+    "reply",
+    [
+        gateway_upstream.whole(b'{"choices": []}'),
+        PLAIN.replace(b"200 OK", b"500 Internal Server Error"),
+        b"no HTTP at all\r\n\r\n",
+    ],
+    ids=["no usage", "a 500 that looks well", "not HTTP"],
+)
+async def test_a_reply_that_is_not_whole_or_not_200_is_a_failure(reply: bytes) -> None:
+    async with answering(reply) as port:
         address = Address(port)
         measured = await closed_loop(address, address.request(), 1, 0.05)
     assert measured.failed > 0
@@ -237,62 +244,14 @@ def test_what_ends_before_it_answers_is_not_measured_and_says_why() -> None:
             running.until_answering(port, Address(port).request())
 
 
-def test_quantiles_of_a_few_are_unknown() -> None:
-    assert quantiles_ms([0.001] * 19) is None
-    assert quantiles_ms([each / 1000 for each in range(1, 1000)]) == (500, 950, 990)
-
-
-def result(good: int = 100, per_s: float = 2600.0, cpu_s: float = 0.04) -> Result:
-    figures = Figures(good, 0, per_s, (0.5, 0.6, 0.7), (0.7, 0.8, 0.9), None, cpu_s)
-    phases = {name: [figures] for name in ("c1", "100/s", "200/s", "c64", "stream")}
-    return Result(0.9, 100.0, phases, figures, [90.0, 100.0, 100.0, 101.0])
-
-
-def test_cpu_is_for_good_replies_and_unknown_without_one() -> None:
-    assert result().cpu("c1") == pytest.approx(0.4)
-    assert result(good=0).cpu("c1") is None
-
-
-def test_growth_is_between_the_second_and_the_last_quarter() -> None:
-    assert result().grown_mb() == pytest.approx(1.0)
-    assert Result().grown_mb() is None
-
-
-def test_aims_are_met_by_good_figures_and_missed_by_slow_or_unknown_ones() -> None:
-    assert [aim.said for aim in AIMS if not aim.met(aim.of(result()))] == []
-    assert [aim.limit for aim in AIMS if not aim.met(aim.of(result(per_s=2499)))] == [2500]
-    assert [aim.limit for aim in AIMS if not aim.met(aim.of(result(cpu_s=0.051)))] == [0.5]
-    assert not any(aim.met(aim.of(Result())) for aim in AIMS)
-
-
-def test_the_median_over_rounds_is_told_with_its_range() -> None:
-    three = result()
-    three.phases["c64"] = [Figures(9, 0, rate, None, None, None, 0) for rate in (900, 100, 300)]
-    assert row(OURS, three)[4] == "300 (100–900)"
-
-
-def test_the_table_names_failures_and_replies_that_came_without_the_upstream(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    bad = result()
-    bad.phases["c1"][0].failed = 7
-    bad.phases["c1"][0].unasked = 3
-    show({"other": bad}, load=0.5)
-    told = capsys.readouterr().out
-    assert "- other: failed, c1: 7, 100/s: 7" in told
-    assert "15 replies came without asking the upstream" in told
-    assert "MISSED" not in told
-
-
-def test_samples_are_shared_out_by_function() -> None:
-    own, below, total = shares(["main;a 3", "main;a;b 5", "main 2", "main;a;a 1"])
-    assert total == 11
-    assert own == {"a": 4, "b": 5, "main": 2}
-    assert below == {"main": 11, "a": 9, "b": 5}
-
-
-def test_what_is_measured_is_empty_at_first() -> None:
-    assert Measured() == Measured([], [], [], 0, 0.0)
+def test_what_is_waited_for_is_said_or_the_reason_is_told() -> None:
+    with ExitStack() as stack:
+        talker = Running((sys.executable, "-c", "print('at http://here')"), {}, None, stack)
+        talker.until_saying("http://")
+        with pytest.raises(NotMeasured, match="at http://here"):
+            talker.until_saying("something else")
+        with pytest.raises(NotMeasured, match="no-such-gateway can't be started"):
+            Running(("no-such-gateway",), {}, None, stack)
 
 
 async def test_each_floor_passes_everything_on_and_the_recorded_one_keeps_a_line_a_reply(
@@ -319,6 +278,19 @@ async def passes_on(started: Started, upstream: int) -> None:
     assert (plain.failed, stream.failed) == (0, 0)
     both = len(plain.latency_s) + len(stream.first_s)
     assert both == chats_asked(upstream) - before > 2
+
+
+async def test_replies_that_the_upstream_was_not_asked_for_are_told() -> None:
+    with ExitStack() as stack:
+        bench = gateway.Bench(stack)
+        honest = bench.enter(CONTENDERS[0])
+        assert honest
+        figures = await bench.measure(honest, gateway.closed(2), 0.05, 0)
+        assert (figures.unasked, figures.good > 0, figures.cpu_s) == (0, True, 0)
+        async with answering(PLAIN) as port:
+            hoarder = gateway.Entrant(CONTENDERS[0], Started(Address(port)))
+            figures = await bench.measure(hoarder, gateway.closed(2), 0.05, 0)
+    assert figures.unasked == figures.good > 0
 
 
 def test_a_short_run_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
