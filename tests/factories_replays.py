@@ -18,8 +18,8 @@ from factories_calls import NOON, make_call, micros
 from hf_ledger.ingest.call import Call, Replayed
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
 from hf_ledger.ingest.doors.gateway.state import Key, Replaying, State
+from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.errand import Errand, Reply
-from hf_ledger.ingest.doors.replays.purse import Purse
 from hf_ledger.ingest.doors.replays.replaying import Replayer
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
@@ -157,7 +157,7 @@ class Models:
         standard = {
             "send": self.send,
             "worst": lambda errand: Decimal("0.01"),
-            "purse": Purse(lambda key_id: Decimal(0), lambda: "2026-08"),
+            "allowance": Allowance(lambda key_id: Decimal(0), lambda: "2026-08"),
             "host_of": lambda model: self.url,
         }
         return Replayer(**{**standard, **given})

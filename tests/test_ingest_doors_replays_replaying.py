@@ -19,6 +19,7 @@ from factories_replays import (
     Models,
     chat_reply,
     make_asking,
+    make_key,
     make_outcome,
     models,
     raw_reply,
@@ -26,7 +27,8 @@ from factories_replays import (
 )
 
 from hf_ledger.ingest.call import Replayed
-from hf_ledger.ingest.doors.replays.purse import Purse
+from hf_ledger.ingest.doors.gateway.state import Screening
+from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.replaying import Judging, Skipped
 from hf_ledger.ingest.doors.replays.sampling import Draw, Sampled, sampled_of
 from hf_ledger.ingest.places import Places
@@ -225,12 +227,12 @@ async def test_a_candidate_that_never_answers_is_given_up_at_its_worst_cost(plac
         await asyncio.sleep(3)
         return raw_reply(b"{}")
 
-    purse = Purse(lambda key_id: Decimal(0), lambda: "2026-08")
+    allowance = Allowance(lambda key_id: Decimal(0), lambda: "2026-08")
     async with models(places, candidate=sleeping) as served:
-        row = await replayed(served, sampled(), purse=purse, seconds=0.05)
+        row = await replayed(served, sampled(), allowance=allowance, seconds=0.05)
     assert (row.outcome, row.candidate_cost) == ("error", None)
-    assert not purse.hold("k1", Decimal("0.991"), Decimal(1))
-    assert purse.hold("k1", Decimal("0.99"), Decimal(1))
+    assert not allowance.hold("k1", Decimal("0.991"), Decimal(1))
+    assert allowance.hold("k1", Decimal("0.99"), Decimal(1))
 
 
 async def skipped(models: Models, which: Sampled, **given: Any) -> str:
@@ -257,12 +259,44 @@ async def test_what_is_no_text_or_has_no_answer_is_not_sent(places: Places) -> N
         assert await skipped(served, sampled(asked={"model": CANDIDATE})) == "same_model"
 
 
+SECRET = make_key(screening=Screening(data_class="confidential"))
+
+
+async def test_a_secret_text_stays_where_it_was_for_candidate_and_judges_alike(
+    places: Places,
+) -> None:
+    def elsewhere(model: str) -> str:
+        return "http://other.test" if model in (JUDGE, EMBEDDER) else "http://models.test"
+
+    judging = Judging(embedding_model=EMBEDDER, llm_model=JUDGE)
+    own = make_call(host_kind="self_hosted", key_id="k1")
+    async with models(places, candidate=says(OTHER_TEXT)) as served:
+        routed = sampled(FREE_TEXT, key=SECRET)
+        assert await skipped(served, routed, judging=judging) == "not_allowed"
+        own_server = sampled(FREE_TEXT, key=SECRET, call=own)
+        row = await replayed(served, own_server, host_of=elsewhere, judging=judging)
+    assert row.judge == "normalised/1"
+    assert [body["model"] for _, body in served.asked] == [CANDIDATE]
+
+
+async def test_the_gateways_other_rules_are_asked_before_anything_is_sent(places: Places) -> None:
+    async with models(places) as served:
+        which = sampled()
+        assert await skipped(served, which, may_go=lambda of, model: False) == "not_allowed"
+    judging = Judging(llm_model=JUDGE)
+    async with models(places, candidate=says(OTHER_TEXT)) as served:
+        row = await replayed(
+            served, sampled(FREE_TEXT), judging=judging, may_go=lambda of, model: model != JUDGE
+        )
+    assert row.judge == "normalised/1"
+
+
 async def test_what_nobody_can_price_or_pay_is_not_sent(places: Places) -> None:
     async with models(places) as served:
         assert await skipped(served, sampled(), worst=lambda _: None) == "unpriced"
         assert await skipped(served, sampled(), worst=lambda _: Decimal("1.01")) == "over_cap"
-        unknown = Purse(lambda key_id: None, lambda: "2026-08")
-        assert await skipped(served, sampled(), purse=unknown) == "over_cap"
+        unknown = Allowance(lambda key_id: None, lambda: "2026-08")
+        assert await skipped(served, sampled(), allowance=unknown) == "over_cap"
 
 
 async def test_a_replay_whose_judge_nobody_can_pay_is_kept_unjudged(places: Places) -> None:

@@ -33,7 +33,7 @@ from factories_replays import (
 )
 
 from hf_ledger.ingest.call import Replayed
-from hf_ledger.ingest.doors.replays.purse import Purse
+from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.replaying import Judging
 from hf_ledger.ingest.doors.replays.replays import AT_ONCE, MOST_WAITING, Replays
 from hf_ledger.ingest.ledger.ledger import Ledger
@@ -152,7 +152,7 @@ async def test_what_must_not_be_sent_again_is_counted_by_reason(places: Places) 
     async with models(places) as served:
         replays = replays_of(served)
         offer(replays, headers={"x-hf-ledger-no-replay": "1"})
-        offer(replays, 2, verdicts={"screening": "mask"})
+        offer(replays, 2, verdicts={"compliance": "mask: 1 email; class confidential"})
         offer(replays, text="x" * 300_000)
         offer(replays, key=None)
         replays.offer(make_asking(key=ALL), make_outcome(call=make_call(purpose="judge")), b"")
@@ -169,8 +169,8 @@ async def test_what_must_not_be_sent_again_is_counted_by_reason(places: Places) 
 async def test_a_cap_holds_whatever_is_under_way_and_unknown(places: Places) -> None:
     async with models(places, candidate=says("yes"), strong=says("yes")) as served:
         served.prices = dict.fromkeys(served.answers)
-        purse = Purse(lambda key_id: Decimal("0.005"), lambda: "2026-08")
-        replays = replays_of(served, purse=purse)
+        allowance = Allowance(lambda key_id: Decimal("0.005"), lambda: "2026-08")
+        replays = replays_of(served, allowance=allowance)
         offer(replays, 30, key=make_key(usd="0.10"))
         task = asyncio.create_task(replays.run())
         # A cent each at worst: nine are sent, and whether a tenth of a cent is left over or not.

@@ -74,7 +74,8 @@ def reason(size: int = 100, outcome: dict[str, Any] | None = None, **asking: Any
 def test_a_plain_good_call_may_be_sent_again() -> None:
     assert reason() is None
     assert reason(headers={"x-hf-ledger-no-replay": "0"}) is None
-    assert reason(verdicts={"screening": "clean", "budget": "allow"}) is None
+    for verdict in ("nothing found; class internal", "not screened; class public"):
+        assert reason(verdicts={"compliance": verdict, "budget": "ok"}) is None
 
 
 @pytest.mark.parametrize("value", ["1", "true", " yes "])
@@ -82,9 +83,11 @@ def test_a_request_that_asks_not_to_be_is_not(value: str) -> None:
     assert reason(headers={"x-hf-ledger-no-replay": value}) == "asked_not_to"
 
 
-@pytest.mark.parametrize("verdict", ["allow", "route", "mask", "refuse", "anything else"])
+@pytest.mark.parametrize(
+    "verdict", ["allow: 1 email; class confidential", "mask: 1 iban", "not read; class public", ""]
+)
 def test_a_request_in_which_something_was_found_is_not(verdict: str) -> None:
-    assert reason(verdicts={"screening": verdict}) == "found"
+    assert reason(verdicts={"compliance": verdict}) == "found"
 
 
 @pytest.mark.parametrize(

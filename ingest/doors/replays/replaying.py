@@ -12,11 +12,11 @@ from typing import Any
 from hf_ledger.ingest.call import Call, Purpose, Replayed, ReplayOutcome
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.replays import answers
+from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.errand import Errand, Reply, Send, Worst
 from hf_ledger.ingest.doors.replays.judges import EMBEDDING, JUDGES, Judged, choose
 from hf_ledger.ingest.doors.replays.preference import judge_body, preferred
-from hf_ledger.ingest.doors.replays.purse import Purse
-from hf_ledger.ingest.doors.replays.sampling import HostOf, Sampled, leaves
+from hf_ledger.ingest.doors.replays.sampling import HostOf, MayGo, Sampled, anywhere, leaves
 from hf_ledger.ingest.doors.replays.similarity import embeddings_body, similar, vectors_of
 
 CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
@@ -57,8 +57,9 @@ class Replayer:
 
     send: Send
     worst: Worst
-    purse: Purse
+    allowance: Allowance
     host_of: HostOf
+    may_go: MayGo = anywhere
     judging: Judging = Judging()
     clock: Callable[[], int] = time.time_ns
     seconds: float = MOST_SECONDS
@@ -82,8 +83,8 @@ class Replayer:
         if sampled.candidate == model:
             raise Skipped("same_model")
         target = sampled.candidate or model
-        if leaves(sampled, target, self.host_of):
-            raise Skipped("secret")
+        if not self._allowed(pair, target):
+            raise Skipped("not_allowed")
         purpose: Purpose = "replay" if sampled.candidate else "evaluation"
         body = answers.repeated(pair.asked, target, sampled.call.output_tokens)
         return Errand(purpose, target, sampled.path, sampled.call, sampled.headers, body)
@@ -93,7 +94,7 @@ class Replayer:
         worst = self.worst(errand)
         if worst is None:
             raise Skipped("unpriced")
-        if not self.purse.hold(sampled.key_id, worst, sampled.cap):
+        if not self.allowance.hold(sampled.key_id, worst, sampled.cap):
             raise Skipped("over_cap")
         reply = Reply(0)
         try:
@@ -102,7 +103,7 @@ class Replayer:
         except TimeoutError:
             return reply
         finally:
-            self.purse.settle(sampled.key_id, worst, reply.cost)
+            self.allowance.settle(sampled.key_id, worst, reply.cost)
         return reply
 
     # -- judging ---------------------------------------------------------------------------------
@@ -118,17 +119,24 @@ class Replayer:
         return ("ok", judged) if judged else ("judge_error", FAILED)
 
     async def _judged(self, pair: _Pair) -> Judged | None:
-        embedding = self._allowed(pair, self.judging.embedding_model)
-        llm = self._allowed(pair, self.judging.llm_model)
-        name = choose(pair.asked, pair.given, embedding=bool(embedding), llm=bool(llm))
+        embedding, llm = self.judging.embedding_model or "", self.judging.llm_model or ""
+        name = choose(
+            pair.asked,
+            pair.given,
+            embedding=self._allowed(pair, embedding),
+            llm=self._allowed(pair, llm),
+        )
         if name in JUDGES:
             return JUDGES[name](pair.given, pair.other)
         if name == EMBEDDING:
-            return await self._by_embedding(pair, embedding or "")
-        return await self._by_model(pair, llm or "")
+            return await self._by_embedding(pair, embedding)
+        return await self._by_model(pair, llm)
 
-    def _allowed(self, pair: _Pair, model: str | None) -> str | None:
-        return model if model and not leaves(pair.sampled, model, self.host_of) else None
+    def _allowed(self, pair: _Pair, model: str) -> bool:
+        """Whether there is such a model and the text may go to it."""
+        sampled = pair.sampled
+        inside = bool(model) and not leaves(sampled, model, self.host_of)
+        return inside and self.may_go(sampled, model)
 
     async def _by_embedding(self, pair: _Pair, model: str) -> Judged | None:
         async def embed(texts: list[str]) -> list[list[float]] | None:

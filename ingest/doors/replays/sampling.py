@@ -10,14 +10,14 @@ from random import Random
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
 from hf_ledger.ingest.doors.gateway.state import Replaying
-from hf_ledger.ingest.doors.replays.purse import usd_of
+from hf_ledger.ingest.doors.replays.allowance import usd_of
 
 NO_REPLAY_HEADER = "x-hf-ledger-no-replay"
 #: The header by which a request may say that it holds more than its key's class.
 DATA_CLASS_HEADER = "x-hf-ledger-data-class"
 SECRET = frozenset({"confidential", "restricted"})
-#: The check whose verdict says that something was found, and what it says where nothing was.
-SCREENING, CLEAN = "screening", frozenset({"", "off", "clean", "none", "nothing"})
+#: The check whose verdict says that something was found, and how it begins where nothing was.
+SCREENING, CLEAN = "compliance", frozenset({"nothing found", "not screened"})
 
 #: So much of the sampled calls goes to the same model again: how far it agrees with itself is the
 #: noise of model and judge.
@@ -26,6 +26,8 @@ MOST_BYTES = 256 << 10
 
 #: Base URL to which requests for a model go, None where it is not known.
 HostOf = Callable[[str], str | None]
+#: Whether the gateway's other rules let a call's text go to this model.
+MayGo = Callable[["Sampled", str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def why_not(asking: Asking, outcome: Outcome, size: int) -> str | None:
         return "no_work"
     if asking.headers.get(NO_REPLAY_HEADER, "0").strip().lower() not in ("", "0", "false"):
         return "asked_not_to"
-    if asking.verdicts.get(SCREENING, "") not in CLEAN:
+    screened = asking.verdicts.get(SCREENING)
+    if screened is not None and screened.partition(";")[0] not in CLEAN:
         return "found"
     return "too_large" if size > MOST_BYTES else None
 
@@ -95,6 +98,11 @@ def is_secret(asking: Asking) -> bool:
     stated = asking.headers.get(DATA_CLASS_HEADER, "").strip().lower()
     known = asking.key.screening.data_class if asking.key else "restricted"
     return known in SECRET or stated not in ("", "public", "internal")
+
+
+def anywhere(sampled: Sampled, model: str) -> bool:
+    """No further rules."""
+    return True
 
 
 def leaves(sampled: Sampled, model: str, host_of: HostOf) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.replays.purse import Purse, usd_of
+from hf_ledger.ingest.doors.replays.allowance import Allowance, usd_of
 
 CENTS = st.integers(0, 300).map(lambda cents: Decimal(cents) / 100)
 CAP = Decimal(5)
@@ -27,7 +27,7 @@ def test_what_is_spent_never_exceeds_the_cap(data: st.DataObject, begun: Decimal
     """Requests overlap, cost at most their worst case or nobody knows what, and the process is
     started anew in between: only what the owner's journal says survives that."""
     journal = {"k1": begun}
-    purse = Purse(journal.get, august)
+    allowance = Allowance(journal.get, august)
     under_way: list[tuple[Decimal, Decimal | None]] = []
     spent = begun
     for _ in range(data.draw(st.integers(1, 25))):
@@ -35,68 +35,68 @@ def test_what_is_spent_never_exceeds_the_cap(data: st.DataObject, begun: Decimal
             case "ask":
                 worst = data.draw(CENTS)
                 share = data.draw(st.none() | st.integers(0, 4))
-                if purse.hold("k1", worst, CAP):
+                if allowance.hold("k1", worst, CAP):
                     under_way.append((worst, None if share is None else worst * share / 4))
             case "end" if under_way:
                 worst, cost = under_way.pop()
-                purse.settle("k1", worst, cost)
+                allowance.settle("k1", worst, cost)
                 spent += worst if cost is None else cost
             case "restart" if not under_way:
                 journal["k1"] = spent
-                purse = Purse(journal.get, august)
+                allowance = Allowance(journal.get, august)
             case "journal":
                 journal["k1"] = spent
         assert spent + sum(worst for worst, _ in under_way) <= CAP
 
 
 def test_an_unknown_cost_counts_as_its_worst_case() -> None:
-    purse = Purse(nothing, august)
-    assert purse.hold("k1", Decimal(3), CAP)
-    purse.settle("k1", Decimal(3), None)
-    assert not purse.hold("k1", Decimal("2.01"), CAP)
-    assert purse.hold("k1", Decimal(2), CAP)
+    allowance = Allowance(nothing, august)
+    assert allowance.hold("k1", Decimal(3), CAP)
+    allowance.settle("k1", Decimal(3), None)
+    assert not allowance.hold("k1", Decimal("2.01"), CAP)
+    assert allowance.hold("k1", Decimal(2), CAP)
 
 
 def test_what_is_not_used_is_free_again() -> None:
-    purse = Purse(nothing, august)
-    assert purse.hold("k1", Decimal(5), CAP)
-    assert not purse.hold("k1", Decimal("0.01"), CAP)
-    purse.settle("k1", Decimal(5), Decimal(1))
-    assert purse.hold("k1", Decimal(4), CAP)
+    allowance = Allowance(nothing, august)
+    assert allowance.hold("k1", Decimal(5), CAP)
+    assert not allowance.hold("k1", Decimal("0.01"), CAP)
+    allowance.settle("k1", Decimal(5), Decimal(1))
+    assert allowance.hold("k1", Decimal(4), CAP)
 
 
 def test_a_cap_is_of_one_key() -> None:
-    purse = Purse(nothing, august)
-    assert purse.hold("k1", Decimal(5), CAP)
-    assert purse.hold("k2", Decimal(5), CAP)
+    allowance = Allowance(nothing, august)
+    assert allowance.hold("k1", Decimal(5), CAP)
+    assert allowance.hold("k2", Decimal(5), CAP)
 
 
 def test_what_other_processes_spend_counts_as_soon_as_the_owner_knows() -> None:
     journal = {"k1": Decimal(0)}
-    purse = Purse(journal.get, august)
-    assert purse.hold("k1", Decimal(1), CAP)
+    allowance = Allowance(journal.get, august)
+    assert allowance.hold("k1", Decimal(1), CAP)
     journal["k1"] = Decimal("4.5")
-    assert not purse.hold("k1", Decimal(1), CAP)
+    assert not allowance.hold("k1", Decimal(1), CAP)
 
 
 def test_without_the_owners_figure_nothing_is_spent() -> None:
-    assert not Purse({}.get, august).hold("k1", Decimal(0), CAP)
+    assert not Allowance({}.get, august).hold("k1", Decimal(0), CAP)
 
 
 def test_a_new_month_begins_with_nothing_but_what_is_under_way() -> None:
     months = ["2026-08"]
     journal = {"k1": Decimal(0)}
-    purse = Purse(journal.get, lambda: months[-1])
-    assert purse.hold("k1", Decimal(2), CAP)
-    assert purse.hold("k1", Decimal(3), CAP)
-    purse.settle("k1", Decimal(3), None)
+    allowance = Allowance(journal.get, lambda: months[-1])
+    assert allowance.hold("k1", Decimal(2), CAP)
+    assert allowance.hold("k1", Decimal(3), CAP)
+    allowance.settle("k1", Decimal(3), None)
     months.append("2026-09")
-    assert not purse.hold("k1", Decimal(4), CAP)
-    assert purse.hold("k1", Decimal(3), CAP)
+    assert not allowance.hold("k1", Decimal(4), CAP)
+    assert allowance.hold("k1", Decimal(3), CAP)
     months.append("2026-10")
     journal["k1"] = Decimal("1.5")  # another process has begun the month already
-    purse.settle("k1", Decimal(3), None)
-    assert not purse.hold("k1", Decimal(1), CAP - Decimal(2) + Decimal("0.49"))
+    allowance.settle("k1", Decimal(3), None)
+    assert not allowance.hold("k1", Decimal(1), CAP - Decimal(2) + Decimal("0.49"))
 
 
 @pytest.mark.parametrize("text", ["", "much", "NaN", "-1", "Infinity", "0"])

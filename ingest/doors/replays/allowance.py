@@ -22,7 +22,7 @@ def usd_of(text: str) -> Decimal:
     return amount if amount.is_finite() and amount > 0 else ZERO
 
 
-class Purse:
+class Allowance:
     """Counts what this process spends beside what the owner knows, and goes by the larger.
 
     The owner's figure survives a restart and holds other processes' spending, but lags behind;
