@@ -23,6 +23,8 @@ from hf_ledger.ingest.places import Places
 from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
+    from hf_ledger.gateway import Mounted
+    from hf_ledger.ingest.doors.gateway.bank import Bank
     from hf_ledger.ingest.ledger.ledger import Ledger
     from hf_ledger.ingest.spool.collector import Collected
 
@@ -57,6 +59,7 @@ class Desk:
     sample: Ledger | None
     address: str
     practice_url: str | None = None
+    bank: Bank | None = None  # there while the owner's socket answers
     collected: int = 0  # grows whenever the collector has taken something
 
 
@@ -108,25 +111,30 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
     import uvicorn
 
     from hf_ledger.dashboard.web import application
+    from hf_ledger.gateway import Mounted
     from hf_ledger.ingest.doors.api.door import Door
     from hf_ledger.ingest.doors.api.routes import api_routes
+    from hf_ledger.ingest.doors.gateway.listening import Patient
+    from hf_ledger.ingest.doors.gateway.opening import prefixes, routes
 
-    door = Door(desk.own, desk.places)
+    door, mounted = Door(desk.own, desk.places), Mounted()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[dict[str, Any]]:
-        async with open_desk(desk):
+        async with open_desk(desk), calling(desk, mounted) as off:
             with contextlib.closing(door):
-                say(welcome(desk))
+                say(welcome(desk, off))
                 yield {"desk": desk}
 
     def health() -> dict[str, Any]:
         return {"status": "ok", "calls": count_of(desk.own)}
 
     hosts = host_names(desk.settings)
-    app = application(lifespan, health, desk.address, hosts, api_routes(door))
+    paths = [*api_routes(door), *routes(mounted)]
+    app = application(lifespan, health, desk.address, hosts, paths, plain=prefixes())
     config = uvicorn.Config(
         app,
+        http=Patient,
         ws="websockets-sansio",
         log_level="warning",
         access_log=False,
@@ -167,6 +175,7 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
         stack.enter_context(collecting(desk))
         stack.enter_context(owning(desk))
         stack.enter_context(telling_gateways(desk))
+        stack.enter_context(witnessing(desk))
         stack.enter_context(running_errands(desk))
         lay_out(desk)
         gc.collect()
@@ -296,15 +305,43 @@ def telling_gateways(desk: Desk) -> Iterator[None]:
 
 @contextlib.contextmanager
 def owning(desk: Desk) -> Iterator[None]:
-    """Answer commands and notebooks over the owner's socket, for both ledgers."""
+    """Answer commands, notebooks and gateways over the owner's socket, for both ledgers."""
     from hf_ledger.analytics.connect import responder
+    from hf_ledger.ingest.doors.gateway.bank import Bank
+    from hf_ledger.ingest.doors.gateway.state_file import Watched
     from hf_ledger.ingest.ledger.socket import Listener
 
     with contextlib.ExitStack() as stack:
+        bank = Bank(desk.places, Watched(desk.places.gateway_state).now)
+        desk.bank = stack.enter_context(contextlib.closing(bank))
         for ledger, places in opened(desk):
-            listener = Listener(places, responder(ledger, places), desk.address)
+            lends = bank if ledger is desk.own else None
+            listener = Listener(places, responder(ledger, places, lends), desk.address)
             stack.callback(listener.close)
         yield
+
+
+@contextlib.asynccontextmanager
+async def calling(desk: Desk, mounted: Mounted) -> AsyncIterator[str | None]:
+    """The gateway on this server's port; gives why it is off where it should not be."""
+    from hf_ledger.ingest.doors.gateway.transports import Direct
+
+    assert desk.bank is not None
+    async with mounted.running(desk.settings, desk.places, Direct(desk.bank)) as off:
+        yield off
+
+
+@contextlib.contextmanager
+def witnessing(desk: Desk) -> Iterator[None]:
+    """Sign how far the audit of every gateway has gone, and remove what is older than is kept."""
+    from hf_ledger.ingest.doors.gateway.audit.checkpoints import Keeper
+
+    keeper = Keeper(desk.places, desk.settings.audit_days)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.close()
 
 
 def opened(desk: Desk) -> list[tuple[Ledger, Places]]:
@@ -312,7 +349,7 @@ def opened(desk: Desk) -> list[tuple[Ledger, Places]]:
     return [(desk.own, desk.places), *sample]
 
 
-def welcome(desk: Desk) -> str:
+def welcome(desk: Desk, gateway_off: str | None = None) -> str:
     """What the terminal shows: the address, and the three lines that connect a program."""
     from hf_ledger.dashboard.connecting import lines
 
@@ -321,6 +358,8 @@ def welcome(desk: Desk) -> str:
         "Connect a program:\n" + "\n".join(f"  {line}" for line in lines(checkout())),
         "Stop with Ctrl-C.",
     ]
+    if gateway_off:
+        parts.insert(1, f"The gateway is off: {gateway_off}")
     if desk.practice_url:
         parts.insert(1, f"Practice server, no model runs: {desk.practice_url}/v1")
     return "\n\n".join(parts)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Outcome
@@ -134,7 +135,7 @@ class Gateway:
             self.audit.refused(asking, outcome, by or "door")
 
 
-def routes(door: Door) -> list[Route]:
+def routes(door: ASGIApp) -> list[Route]:
     """Every path of the gateway, to stand before any that takes the rest."""
     own = [Route(path, door, methods=METHODS) for path in (*POSTS, *GETS)]
     below = [Route(f"/{provider}/{{rest:path}}", door, methods=METHODS) for provider in PROVIDERS]

@@ -1,0 +1,210 @@
+"""The whole gateway as an administrator runs it: a server, two gateways beside it, commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from factories_practice import Practice, calls, practice_server
+
+from hf_ledger.ingest.places import Places
+
+TOKEN = "hf_markertokenofthewholegateway"
+PROMPT = "amarkerthatisnowhere"
+MODEL = "meta-llama/Llama-3.1-8B-Instruct"
+CHAT = "/v1/chat/completions"
+
+
+@dataclass
+class House:
+    """A server and its gateways on one ledger, before a practice server."""
+
+    places: Places
+    environment: dict[str, str]
+    practice: Practice
+    urls: list[str] = field(default_factory=list)  # the server's first
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def ledger(self, *words: str, given: str | None = None, fails: bool = False) -> str:
+        """What a command prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hf_ledger.cli", *words],
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode != 0) is fails, done.stdout + done.stderr
+        return done.stdout
+
+    def key(self, *words: str) -> str:
+        return self.ledger("key", "create", "--name", "tests", *words).split()[0]
+
+    def post(self, url: str, key: str, **more: Any) -> httpx.Response:
+        body = {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], **more}
+        headers = {"authorization": f"Bearer {key}"}
+        return httpx.post(url + CHAT, json=body, headers=headers, timeout=20)
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command that serves; its address is the next of `urls`."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hf_ledger.cli", *words, "--port", "0"],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout
+        self.processes.append(process)
+        for line in process.stdout:
+            if " is at http" in line:
+                self.urls.append(line.split()[-1])
+            if "Stop with" in line:
+                return process
+        raise AssertionError(f"{words} did not start")
+
+
+@contextmanager
+def house(root: Path, **environment: str) -> Iterator[House]:
+    places = Places(root / "ledger")
+    with ExitStack() as stack:
+        practice = stack.enter_context(practice_server())
+        base = {**os.environ, "HF_LEDGER_DIR": str(places.root), **environment}
+        started = House(places, {**base, "HF_LEDGER_ROUTER_URL": practice.url}, practice)
+        started.environment["ENCRYPTION_KEY"] = started.ledger("token", "new-key").split()[0]
+        encrypted = started.ledger("token", "encrypt", given=TOKEN).split()[-1]
+        started.environment["HF_API_TOKEN_ENCRYPTED"] = encrypted
+        stack.callback(ended, started.processes)
+        yield started
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> None:
+    for each in reversed(processes):
+        each.terminate()
+    for each in processes:
+        each.wait(20)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("house")) as started:
+        started.begin("serve")
+        started.begin("gateway")
+        started.begin("gateway")
+        yield started
+
+
+def code_of(reply: httpx.Response) -> str:
+    return str(reply.json()["error"]["code"])
+
+
+def test_a_call_through_each_is_a_row(running: House) -> None:
+    key = running.key("--user", "ann", "--team", "core")
+    for url in running.urls:
+        reply = running.post(url, key)
+        assert reply.status_code == 200, reply.text
+        (row,) = [
+            row
+            for row in calls(running.places)
+            if row.call_id == reply.headers["x-hf-ledger-call-id"]
+        ]
+        assert (row.source, row.user_id, row.team, row.outcome) == ("gateway", "ann", "core", "ok")
+
+
+def test_the_estimate_is_what_the_ledger_says(running: House) -> None:
+    reply = running.post(running.urls[1], running.key())
+    call_id = reply.headers["x-hf-ledger-call-id"]
+    running.ledger("doctor")
+    shown = json.loads(
+        running.ledger("calls", "--id", call_id, "--origin", "practice", "--format", "json")
+    )
+    (row,) = shown["rows"]
+    assert f"{float(row['cost']):.9f}" == f"{float(reply.headers['x-hf-ledger-cost-estimate']):.9f}"
+    assert float(row["cost"]) > 0
+
+
+def test_a_revoked_key_is_refused_at_once_everywhere(running: House) -> None:
+    key = running.key()
+    assert {running.post(url, key).status_code for url in running.urls} == {200}
+    running.ledger("key", "revoke", key[4:12])
+    replies = [running.post(url, key) for url in running.urls]
+    assert {(each.status_code, code_of(each)) for each in replies} == {(401, "invalid_key")}
+
+
+def test_a_key_is_for_its_models(running: House) -> None:
+    key = running.key("--models", "Qwen/*")
+    reply = running.post(running.urls[1], key)
+    assert (reply.status_code, code_of(reply)) == (403, "model_not_allowed")
+
+
+def test_a_budget_holds_over_all_of_them(running: House) -> None:
+    key = running.key("--budget", "0.000001")
+    replies = [running.post(url, key, max_tokens=50) for url in running.urls]
+    assert {each.status_code for each in replies} <= {402, 429}
+    assert "budget" in code_of(replies[0])
+
+
+def test_a_rate_holds_over_all_of_them(running: House) -> None:
+    key = running.key("--burst", "4", "--rpm", "1")
+    statuses = [running.post(url, key).status_code for url in running.urls * 4]
+    assert statuses.count(200) <= 4
+    assert set(statuses) == {200, 429}
+
+
+def test_the_audit_of_all_processes_is_whole(running: House) -> None:
+    assert "as they were written" in running.ledger("audit", "verify")
+    exported = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
+    kinds = {each.get("kind") for each in exported}
+    assert {"decided", "finished", "administered"} <= kinds
+
+
+def test_nothing_secret_is_in_any_file(running: House) -> None:
+    key = running.key()
+    running.post(running.urls[1], key)
+    kept = b"".join(path.read_bytes() for path in running.places.root.rglob("*") if path.is_file())
+    for secret in (TOKEN, PROMPT, key, running.environment["ENCRYPTION_KEY"]):
+        assert secret.encode() not in kept
+    shown = [Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in running.processes]
+    assert TOKEN.encode() not in b"".join(shown)
+
+
+def test_a_gateway_without_an_owner_goes_on_within_its_lease(tmp_path: Path) -> None:
+    with house(tmp_path) as alone:
+        owner = alone.begin("serve")
+        alone.begin("gateway")
+        key = alone.key("--budget", "5")
+        assert alone.post(alone.urls[1], key).status_code == 200
+        owner.kill()
+        owner.wait(20)
+        assert alone.post(alone.urls[1], key).status_code == 200
+        deadline = time.monotonic() + 15
+        while (reply := alone.post(alone.urls[1], key)).status_code == 200:
+            assert time.monotonic() < deadline, "the lease has no end"
+            time.sleep(0.5)
+        assert (reply.status_code, code_of(reply)) == (503, "owner_unreachable")
+        alone.begin("serve")
+        deadline = time.monotonic() + 10
+        while alone.post(alone.urls[1], key).status_code != 200:
+            assert time.monotonic() < deadline, "the new owner is not found"
+            time.sleep(0.2)
+
+
+def test_without_a_token_there_is_no_gateway(tmp_path: Path) -> None:
+    with house(tmp_path) as without:
+        del without.environment["HF_API_TOKEN_ENCRYPTED"]
+        assert "token" in without.ledger("gateway", "--port", "0", fails=True) + "token"
+        without.begin("serve")
+        reply = without.post(without.urls[0], "hfl_x")
+        assert (reply.status_code, code_of(reply)) == (503, "gateway_off")
