@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from factories_imports import export, span
 
 from hf_ledger.analytics.connect import connect
 from hf_ledger.ingest.doors.api.keys import make_key
+from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.doors.imports import langfuse
 from hf_ledger.ingest.doors.imports.calls import FIELDS
 from hf_ledger.ingest.doors.imports.formats import FORMATS
@@ -28,9 +30,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-def made_key(server: Server) -> str:
+def made_key(server: Server, **scope: Any) -> str:
     """A key made through the running server, as `hf-ledger key create` does."""
-    key, kept = make_key("web-1")
+    key, kept = make_key("web-1", **scope)
     said = {name: getattr(kept, name) for name in kept.__struct_fields__}
     with connect(server.places) as session:
         session.command("key_create", **said)
@@ -66,6 +68,25 @@ def test_posted_calls_and_traces_are_in_the_ledger(server: Server) -> None:
 def test_without_a_key_it_is_refused(server: Server) -> None:
     reply = httpx.post(f"{server.url}/api/calls", content=batch(posted(9)), timeout=20)
     assert reply.status_code == 401
+
+
+def test_a_key_that_calls_models_posts_none(server: Server) -> None:
+    for role in ("call", "admin"):
+        headers = {"authorization": f"Bearer {made_key(server, role=role)}"}
+        reply = httpx.post(
+            f"{server.url}/api/calls", content=batch(posted(9)), headers=headers, timeout=20
+        )
+        assert reply.status_code == 401
+
+
+def test_a_running_server_tells_gateways_of_a_key_that_ends_at_once(server: Server) -> None:
+    watched = Watched(server.places.gateway_state)
+    assert len(watched.now().prices) > 100  # since it started
+    key_id = made_key(server, role="call")[4:12]
+    assert key_id in {key.key_id for key in watched.now().keys}
+    with connect(server.places) as session:
+        session.command("key_revoke", key_id=key_id)
+    assert key_id not in {key.key_id for key in watched.now().keys}
 
 
 @pytest.mark.parametrize("path", ["/api/calls/x", "/v1/metrics", "/v1/chat/completions"])

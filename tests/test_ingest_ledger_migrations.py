@@ -12,6 +12,7 @@ import pytest
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.ledger.migrations import MIGRATIONS
 
 STORAGE = Path(__file__).resolve().parent.parent / "docs" / "storage.md"
 
@@ -104,6 +105,18 @@ def test_input_tokens_of_entries_are_the_total() -> None:
             )
         totals = cursor.execute("select input_tokens from entries order by all").fetchall()
     assert totals == [(100,), (123,), (None,)]
+
+
+def test_a_key_of_before_stays_a_hosts_key() -> None:
+    """Whoever had a key posted calls with it; it must not call models all at once."""
+    connection = duckdb.connect()
+    *before, gateway = MIGRATIONS[:6]
+    for step in before:
+        step(connection)
+    connection.execute("insert into keys values ('00000001', 'a', 'sha256', 'x', now(), null)")
+    gateway(connection)
+    (found,) = connection.execute("select role, expires_at, models from keys").fetchall()
+    assert found == ("host", None, None)
 
 
 def test_a_call_needs_an_id_and_a_time() -> None:

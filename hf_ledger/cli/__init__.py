@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from hf_ledger.cli.commands import BASE, COMMANDS
 from hf_ledger.ingest.errors import LedgerError
 
+SECRET = re.compile(r"hfl?_[A-Za-z0-9_-]{20,}", re.ASCII)
 EXTRA_MISSING = (
     "hf-ledger {name} needs the server extra, which is not installed here: "
     "pip install 'hf-ledger[server]'. Recording works without it."
@@ -22,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return dispatch(given)
     except LedgerError as error:
-        print(f"hf-ledger: {error}", file=sys.stderr)
+        print(f"hf-ledger: {without_secrets(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -30,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`); nothing is left to tell it.
         sys.stderr.close()
         return 0
+
+
+def without_secrets(sentence: str) -> str:
+    """What was typed in a wrong place comes back in errors; a token or a key must not."""
+    return SECRET.sub("hf_…", sentence)
 
 
 def dispatch(given: list[str]) -> int:
