@@ -7,89 +7,14 @@ connection that ends without an answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-#: Instead of a status: the connection ended without one.
-CLOSED = 0
-CHAT = "/v1/chat/completions"
-REFUSED = frozenset({400, CLOSED})
+from tests.factories_hostile_visits import CLOSED, REFUSED, Chunks, Hostile, chat, head, whole
+
 #: Any error of the client's, or the end; never a success and never a failure of the gateway's own.
 ANY_REFUSAL = frozenset({400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 421, 422, 426})
 ANY_REFUSAL |= {429, 431, 501, 505, CLOSED}
 SERVED = frozenset({200})
-
-Chunks = Iterator[bytes]
-
-
-@dataclass(frozen=True)
-class Hostile:
-    """One connection: `chunks` are sent in their order, `pause` seconds after each.
-
-    `chunks` gets the authorization header's value, and makes each chunk only when it is sent.
-    """
-
-    name: str
-    chunks: Callable[[str], Chunks]
-    statuses: frozenset[int]
-    pause: float = 0.0
-    half_close: bool = False  # say that nothing more comes, and still read
-    answers: int = 1  # replies that may come on this connection
-
-
-def chat(**more: object) -> bytes:
-    asked = {"model": "org/model", "messages": [{"role": "user", "content": "hi"}], **more}
-    return json.dumps(asked).encode()
-
-
-def head(
-    key: str,
-    *headers: str | bytes,
-    method: str = "POST",
-    path: str | bytes = CHAT,
-    version: str = "1.1",
-    length: int | None = None,
-    kind: str | None = "application/json",
-) -> bytes:
-    """The head of a request; without `length` no content-length is sent."""
-    target = path.encode("utf-8") if isinstance(path, str) else path
-    lines = [b"%b %b HTTP/%b" % (method.encode(), target, version.encode()), b"Host: gateway"]
-    lines.append(b"Authorization: " + key.encode())
-    if kind is not None:
-        lines.append(b"Content-Type: " + kind.encode())
-    if length is not None:
-        lines.append(b"Content-Length: %d" % length)
-    lines += [each.encode("latin-1") if isinstance(each, str) else each for each in headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def whole(
-    name: str,
-    body: bytes = b"",
-    *headers: str | bytes,
-    statuses: frozenset[int] = REFUSED,
-    path: str | bytes = CHAT,
-    method: str = "POST",
-    version: str = "1.1",
-    kind: str | None = "application/json",
-) -> Hostile:
-    """A request sent in one piece, with the content-length that it has."""
-
-    def chunks(key: str) -> Chunks:
-        yield (
-            head(
-                key,
-                *headers,
-                method=method,
-                path=path,
-                version=version,
-                length=len(body),
-                kind=kind,
-            )
-            + body
-        )
-
-    return Hostile(name, chunks, statuses)
 
 
 # -- bodies ----------------------------------------------------------------------------------------

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.gateway.compliance.detectors import Detectors
+from hf_ledger.ingest.doors.gateway.compliance.detectors import (
+    Detectors,
+    suspicious,
+    suspicious_json,
+)
 from hf_ledger.ingest.doors.gateway.compliance.masking import Unmaskable
 from hf_ledger.ingest.doors.gateway.compliance.pieces import Piece, decoded, pieces, places
 from hf_ledger.ingest.doors.gateway.compliance.screening import (
@@ -21,6 +25,14 @@ from hf_ledger.ingest.doors.gateway.compliance.screening import (
 from tests.factories_compliance import VALID, WORDED, asked_of, plain_text
 
 DETECTORS = Detectors()
+
+SOMETHING = st.one_of(
+    st.sampled_from([value for _, value in VALID]),
+    st.sampled_from([" ".join(each) for each in WORDED]),
+    st.text(max_size=30),
+    st.sampled_from(["[card-1]", '"', "\\", "\n", "😀", "4111", "-", " ", "@", "\u00a0", "ssn"]),
+)
+TEXTS = st.lists(SOMETHING, max_size=8).map(" ".join) | st.lists(SOMETHING, max_size=5).map("".join)
 
 
 def masked(body: bytes | str) -> bytes:
@@ -59,6 +71,21 @@ def test_escapes_hide_nothing_and_survive(raw: str) -> None:
     start, _, end = made[11:-2].partition("[email-1]")
     assert raw.startswith(start)
     assert raw.endswith(end)
+
+
+@pytest.mark.parametrize("value", [value for _, value in VALID])
+@pytest.mark.parametrize("before", ["\n", "\t", "\\", "/", '"', "\u00a0", "ü "])
+def test_nothing_hides_behind_an_escape(value: str, before: str) -> None:
+    for ascii_only in (True, False):
+        body = json.dumps({"inputs": f"a{before}{value}"}, ensure_ascii=ascii_only).encode()
+        assert screened(body, DETECTORS).counts, (value, before)
+
+
+@given(TEXTS)
+def test_what_is_found_in_a_text_is_found_in_its_json(text: str) -> None:
+    if suspicious(text):
+        assert suspicious_json(json.dumps(text))
+        assert suspicious_json(json.dumps(text, ensure_ascii=False))
 
 
 def test_digits_written_as_escapes_and_a_slash() -> None:
@@ -126,14 +153,6 @@ def test_what_is_readable() -> None:
 
 
 # -- laws ------------------------------------------------------------------------------------------
-
-SOMETHING = st.one_of(
-    st.sampled_from([value for _, value in VALID]),
-    st.sampled_from([" ".join(each) for each in WORDED]),
-    st.text(max_size=30),
-    st.sampled_from(["[card-1]", '"', "\\", "\n", "😀", "4111", "-", " ", "@", "\u00a0", "ssn"]),
-)
-TEXTS = st.lists(SOMETHING, max_size=8).map(" ".join) | st.lists(SOMETHING, max_size=5).map("".join)
 
 
 def without(value: Any) -> Any:

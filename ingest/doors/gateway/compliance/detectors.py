@@ -12,21 +12,28 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from hf_ledger.ingest.doors.gateway.compliance.cards import Span, cards
 from hf_ledger.ingest.doors.gateway.compliance.findings import Finding, without_overlaps
 from hf_ledger.ingest.doors.gateway.compliance.national_ids import Recogniser
 
-Span = tuple[int, int]
-
+#: How much more than the digits that are found may belong to a number: letters of an Italian code
+#: before, the rest of an IBAN behind.
+BEFORE, AFTER = 8, 34
 #: Telephone numbers that are parsed in one text at the most; each takes about 60 µs.
 MOST_PHONES = 5_000
 
+_RUN = r"(?:[ .\-/()\\]{0,2}[0-9]){5,40}"
+_IBAN_START = r"(?<=[A-Za-z]{2}[0-9])[0-9](?:[ .-]?[A-Za-z0-9]){11}"
+_FISCAL = r"(?<=[A-Za-z]{6}[0-9])[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]"
 #: At least six digits with at most two separators between each two, or the start of an IBAN, or an
 #: Italian codice fiscale. All begin with a digit: that is what makes the search quick.
 _DIGITS = re.compile(
-    r"[0-9](?:(?:[ .\-/()\\]{0,2}[0-9]){5,40}"
-    r"|(?<=[A-Za-z]{2}[0-9])(?<![A-Za-z0-9][A-Za-z]{2}[0-9])[0-9](?:[ .-]?[A-Za-z0-9]){11}"
-    r"|(?<=[A-Za-z]{6}[0-9])(?<!\w[A-Za-z]{6}[0-9])[0-9][A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z])"
+    rf"[0-9](?:{_RUN}"
+    rf"|(?<![A-Za-z0-9][A-Za-z]{{2}}[0-9]){_IBAN_START}"
+    rf"|(?<!\w[A-Za-z]{{6}}[0-9]){_FISCAL})"
 )
+#: The same in JSON, where the letter of an escape may stand before a word.
+_DIGITS_ESCAPED = re.compile(rf"[0-9](?:{_RUN}|{_IBAN_START}|{_FISCAL})")
 _BEGINNINGS = (
     "-----BEGIN",
     "hf_",
@@ -66,39 +73,6 @@ _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,62}\.)){1,8}[^\W\d_]{2,24}(?![^\W_])"
 _LOCAL = frozenset("._%+-'")
 _FILES = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "pdf", "css", "js"})
 
-_CARD = re.compile(
-    r"(?<!\w)(?<![0-9][.,-])(?=[2-6])(?=("
-    r"[0-9]{4}(?P<gap>[ .-])[0-9]{4}(?P=gap)[0-9]{4}(?P=gap)[0-9]{4}(?:(?P=gap)[0-9]{3})?"
-    r"|[0-9]{4}(?P<three>[ .-])[0-9]{6}(?P=three)[0-9]{4,5}"
-    r"|[0-9]{13,19})(?!\w)(?![.,][0-9]))"
-)
-#: First digits of a card's number, from and to, and the lengths that such numbers have.
-_ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
-    ("4", "4", (13, 16, 19)),
-    ("51", "55", (16,)),
-    ("2221", "2720", (16,)),
-    ("34", "34", (15,)),
-    ("37", "37", (15,)),
-    ("300", "305", (14,)),
-    ("36", "36", (14,)),
-    ("38", "39", (14,)),
-    ("6011", "6011", (16, 19)),
-    ("644", "659", (16, 19)),
-    ("62", "62", (16, 17, 18, 19)),
-    ("3528", "3589", (16, 17, 18, 19)),
-    ("2200", "2204", (16, 17, 18, 19)),
-    ("5018", "5018", (13, 14, 15, 16, 17, 18, 19)),
-    ("5020", "5020", (13, 14, 15, 16, 17, 18, 19)),
-    ("5038", "5038", (13, 14, 15, 16, 17, 18, 19)),
-    ("5893", "5893", (13, 14, 15, 16, 17, 18, 19)),
-    ("6304", "6304", (13, 14, 15, 16, 17, 18, 19)),
-    ("6759", "6763", (13, 14, 15, 16, 17, 18, 19)),
-)
-#: Numbers of 13 digits are mostly articles; cards have had them no more for years.
-_CARD_WORDS = re.compile(r"(?<![^\W_])(?:visa|maestro|\w*card|\w*karte|carte|carta|tarjeta)", re.I)
-_NEAR_CARD = 24
-_GROUPS_BEFORE = re.compile(r"(?:[0-9]{4}[ .-]){1,2}$")
-_GROUPS_AFTER = re.compile(r"(?:[ .-][0-9]{4}){1,2}")
 _SEPARATORS = str.maketrans("", "", " .-/()\\")
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}[0-9]{2}(?:[ .-]?[A-Za-z0-9]){11,30}))")
@@ -117,11 +91,19 @@ class TooMany(Exception):  # noqa: N818
 
 def suspicious(text: str) -> bool:
     """Whether a text must be looked at more closely; without, there is nothing in it."""
+    return _suspicious(text, _DIGITS)
+
+
+def suspicious_json(body: str) -> bool:
+    """The same of a JSON text as it is written: false only where no string of it is suspicious."""
+    return "\\u" in body or _suspicious(body, _DIGITS_ESCAPED)
+
+
+def _suspicious(text: str, digits: re.Pattern[str]) -> bool:
     return (
         "@" in text
-        or "\\u" in text
         or any(beginning in text for beginning in _BEGINNINGS)
-        or _DIGITS.search(text) is not None
+        or digits.search(text) is not None
         or (not text.isascii() and _FOREIGN.search(text) is not None)
     )
 
@@ -151,7 +133,8 @@ class Detectors:
         tried = 0
         for start, end in _around_digits(text):
             yield from self._ibans(text, start, end)
-            yield from _cards(text, name, start, end)
+            for span in cards(text, name, start, end):
+                yield Finding("card", *span, bare(text, span))
             for span in self._ids.spans(text, name, start, end):
                 yield Finding("national_id", *span, bare(text, span))
             phones = list(self._phone_like(text, start, end))
@@ -246,11 +229,11 @@ def _around_digits(text: str) -> Iterator[Span]:
     """Where digits stand in a row, with some text around; close ones are one stretch."""
     start = end = -1
     for found in _DIGITS.finditer(text):
-        if found.start() - 24 > end:
+        if found.start() - BEFORE > end:
             if end >= 0:
                 yield start, end
-            start = max(0, found.start() - 24)
-        end = min(len(text), found.end() + 48)
+            start = max(0, found.start() - BEFORE)
+        end = min(len(text), found.end() + AFTER)
     if end >= 0:
         yield start, end
 
@@ -264,36 +247,6 @@ def _after(text: str, start: int, length: int) -> int | None:
         length -= text[place].isalnum()
         place += 1
     return None if text[place : place + 1].isalnum() else place
-
-
-def _cards(text: str, name: str, start: int, end: int) -> Iterator[Finding]:
-    from stdnum import luhn
-
-    for found in _CARD.finditer(text, start, end):
-        span = found.span(1)
-        value = bare(text, span)
-        short = len(value) == 13 and not _CARD_WORDS.search(near(text, name, span))
-        if _issued(value) and luhn.is_valid(value) and not short and not _in_series(text, span):
-            yield Finding("card", *span, value)
-
-
-def near(text: str, name: str, span: Span) -> str:
-    """What stands shortly before, and what it is called."""
-    return f"{name} {text[max(0, span[0] - _NEAR_CARD) : span[0]]}"
-
-
-def _in_series(text: str, span: Span) -> bool:
-    """Whether two more groups of four digits stand beside it: a row of numbers, not a card."""
-    before = _GROUPS_BEFORE.search(text[max(0, span[0] - 10) : span[0]])
-    after = _GROUPS_AFTER.match(text[span[1] : span[1] + 10])
-    return sum(len(found.group()) for found in (before, after) if found) >= 10
-
-
-def _issued(number: str) -> bool:
-    return any(
-        first <= number[: len(first)] <= last and len(number) in lengths
-        for first, last, lengths in _ISSUERS
-    )
 
 
 def _emails(text: str) -> Iterator[Finding]:

@@ -131,15 +131,14 @@ class Recogniser:
 
     def __init__(self) -> None:
         self._known = [_Known(each) for each in IDS]
-        words = "|".join(re.escape(word) for each in IDS for word in each.words)
         free = "|".join(each.form for each in IDS if not each.words)
         self._free = re.compile(rf"(?<!\w)(?:{free})(?!\w)")
-        self._words = re.compile(rf"(?<![^\W_])(?:{words})", re.IGNORECASE)
+        self._words = sorted({word for each in IDS for word in each.words})
 
     def spans(self, text: str, name: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Where between `start` and `end` ids stand; they may overlap."""
         near = " ".join((name, text[max(0, start - NEAR) : end + NEAR]))
-        worded = self._words.search(near) is not None
+        worded = any(map(near.lower().__contains__, self._words))
         if not worded and not self._free.search(text, start, end):
             return
         for known in self._known:

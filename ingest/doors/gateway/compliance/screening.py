@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.compliance.detectors import Detectors, suspicious
+from hf_ledger.ingest.doors.gateway.compliance.detectors import (
+    Detectors,
+    suspicious,
+    suspicious_json,
+)
 from hf_ledger.ingest.doors.gateway.compliance.findings import Kind, counted
 from hf_ledger.ingest.doors.gateway.compliance.masking import (
     Hit,
@@ -80,7 +84,7 @@ def _text(body: bytes) -> str:
 
 
 def _hits(text: str, detectors: Detectors) -> Iterator[Hit]:
-    if not suspicious(text):
+    if not suspicious_json(text):
         return
     for piece in pieces(text):
         if len(piece.text) > 5 and not is_media(piece.text) and suspicious(piece.text):
