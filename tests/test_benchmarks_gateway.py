@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import gateway, gateway_load, gateway_upstream
+from benchmarks import gateway, gateway_contenders, gateway_load, gateway_upstream
 from benchmarks.gateway_contenders import CONTENDERS, Started
 from benchmarks.gateway_load import Address, closed_loop, open_loop, poisson
 from benchmarks.gateway_processes import (
@@ -291,6 +291,20 @@ async def test_replies_that_the_upstream_was_not_asked_for_are_told() -> None:
             hoarder = gateway.Entrant(CONTENDERS[0], Started(Address(port)))
             figures = await bench.measure(hoarder, gateway.closed(2), 0.05, 0)
     assert figures.unasked == figures.good > 0
+
+
+def test_a_gateway_that_is_not_installed_is_skipped_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LITELLM", "PORTKEY"):
+        monkeypatch.setattr(gateway_contenders, name, tmp_path / "nowhere")
+    others = [each for each in CONTENDERS if each.group in ("litellm", "portkey")]
+    with ExitStack() as stack:
+        bench = gateway.Bench(stack)
+        assert [bench.enter(each) for each in others] == [None, None]
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "- LiteLLM's proxy: skipped, not installed: run `make .venv-proxy/stamp`"
+    assert told[1].startswith("- Portkey's gateway: skipped, not installed: run `make .node-")
 
 
 def test_a_short_run_is_a_table(capsys: pytest.CaptureFixture[str]) -> None:
