@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tests.factories_hostile_visits import CLOSED, REFUSED, Chunks, Hostile, chat, head, whole
+from factories_hostile_visits import CLOSED, REFUSED, Chunks, Hostile, chat, head, whole
 
 #: Any error of the client's, or the end; never a success and never a failure of the gateway's own.
 ANY_REFUSAL = frozenset({400, 401, 403, 404, 405, 408, 411, 413, 414, 415, 417, 421, 422, 426})

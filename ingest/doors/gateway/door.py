@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -185,7 +186,7 @@ class Visit:
         """The whole body within its limits. Raises `Refused`."""
         limits, stated = self.door.limits, self.asking.headers.get("content-length", "")
         if stated.isdigit() and int(stated) > limits.body_bytes:
-            await self._timed(self._read_past())
+            await self._read_past()
         first = await self._timed(self._piece())
         if not first.get("more_body"):
             return bytes(first.get("body", b""))
@@ -221,10 +222,12 @@ class Visit:
     async def _read_past(self) -> None:
         """Refuse a body that is too large, after its end: who still sends does not listen."""
         most, past, more = self.door.limits.body_bytes, 0, True
-        while more and past < READ_PAST * most:
-            piece = await self._piece()
-            past += len(piece.get("body", b""))
-            more = bool(piece.get("more_body"))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.door.limits.body_seconds):
+                while more and past < READ_PAST * most:
+                    piece = await self._piece()
+                    past += len(piece.get("body", b""))
+                    more = bool(piece.get("more_body"))
         raise Refused(413, "body_too_large", TOO_LARGE.format(most=most), CLOSING)
 
     # -- the end -----------------------------------------------------------------------------------
