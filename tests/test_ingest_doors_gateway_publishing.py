@@ -119,6 +119,16 @@ def test_a_keys_own_budget_is_hard_and_ends_with_it(ledger: Ledger, places: Plac
     assert state_of(ledger).budgets == ()
 
 
+def test_revoking_twice_keeps_the_first_end_of_its_budgets(ledger: Ledger, places: Places) -> None:
+    _, key_id = created(ledger, budget=NewBudget(Decimal(25)))
+    ends = []
+    for _ in range(2):
+        with connect(places) as session, closing(ledger.cursor()) as cursor:
+            session.command("key_revoke", key_id=key_id)
+            ends += cursor.execute("select removed_at from budgets").fetchall()
+    assert ends[0] == ends[1] != (None,)
+
+
 # -- every command tells the gateways before it returns ----------------------------------------
 
 
