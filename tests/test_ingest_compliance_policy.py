@@ -96,6 +96,11 @@ def test_a_call_without_a_provider_must_name_one(routing: str) -> None:
     assert "model:provider" in said
 
 
+def test_a_provider_that_the_router_chose_is_none_that_was_named() -> None:
+    assert refusal(Allowed(providers=("groq",)), call(routing="auto", provider="groq"))
+    assert refusal(Allowed(providers=("groq",)), call(provider="groq")) is None
+
+
 def test_endpoints_and_own_servers_go_by_their_kind() -> None:
     allowed = Allowed(providers=("groq", "endpoint"))
     assert refusal(allowed, call(host_kind="endpoint")) is None
