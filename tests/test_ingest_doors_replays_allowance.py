@@ -96,7 +96,9 @@ def test_a_new_month_begins_with_nothing_but_what_is_under_way() -> None:
     months.append("2026-10")
     journal["k1"] = Decimal("1.5")  # another process has begun the month already
     allowance.settle("k1", Decimal(3), None)
-    assert not allowance.hold("k1", Decimal(1), CAP - Decimal(2) + Decimal("0.49"))
+    # 1.5 of others, 3 of ours just ended, 2 still under way.
+    assert not allowance.hold("k1", Decimal("0.5"), Decimal("6.99"))
+    assert allowance.hold("k1", Decimal("0.5"), Decimal(7))
 
 
 @pytest.mark.parametrize("text", ["", "much", "NaN", "-1", "Infinity", "0"])

@@ -180,6 +180,15 @@ async def test_a_cap_holds_whatever_is_under_way_and_unknown(places: Places) -> 
     assert (len(served.asked), replays.counts["replayed"]) == (9, 9)
 
 
+async def test_what_a_request_did_not_cost_pays_for_the_next(places: Places) -> None:
+    async with models(places, candidate=says("yes"), strong=says("yes")) as served:
+        replays = replays_of(served)
+        # Thirty tenths of a cent; at their worst ten of them would reach the cap.
+        offer(replays, 30, key=make_key(usd="0.10"))
+        await running(replays, replayed=30)
+    assert replays.counts["over_cap"] == 0
+
+
 async def test_closing_forgets_what_waits_and_keeps_no_half_row(places: Places) -> None:
     async def never(_: dict[str, Any]) -> web.Response:
         await asyncio.sleep(5)
