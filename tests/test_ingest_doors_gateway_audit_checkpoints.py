@@ -217,6 +217,23 @@ def test_what_was_changed_is_never_covered_anew(
     assert (broken.file, broken.record) == (path.name, 6)
 
 
+def test_a_rewritten_file_that_grew_is_never_covered_anew(places: Places) -> None:
+    trail, keeper = Trail(places), Keeper(places)
+    write(trail, 4)
+    keeper.checkpoint()
+    trail.close()
+    [path] = files_in(folder_of(places))
+    chain, written = START, b""
+    for line in lines(path):
+        content = line.rpartition(b',"chain":"')[0].replace(b'"ada"', b'"somebody else"')
+        made, chain = link(chain, content)
+        written += made
+    path.write_bytes(written)
+    for why in ("start", "end"):
+        Keeper(places).checkpoint(why)
+    assert [broken.file for broken in verify(places)] == [path.name]
+
+
 def test_a_missing_file_stays_missing(places: Places, caplog: pytest.LogCaptureFixture) -> None:
     stopped(places)
     [path, *_] = files_in(folder_of(places))

@@ -168,6 +168,24 @@ def test_files_that_change_places_are_found(audit: Places) -> None:
         assert {broken.file for broken in verify(audit)} >= {one.name, other.name}
 
 
+def test_a_copy_under_another_name_is_found(audit: Places) -> None:
+    path = files(audit)[0]
+    copy = path.with_name(path.name.replace(".ndjson", "0.ndjson"))
+    copy.write_bytes(path.read_bytes())
+    try:
+        [broken] = verify(audit)
+    finally:
+        copy.unlink()
+    assert (broken.file, broken.why) == (copy.name, "does not introduce this file")
+
+
+def test_a_note_with_a_space_more_is_not_the_note(audit: Places) -> None:
+    note = audit.keys / HEAD_FILE
+    with as_before(note) as content:
+        note.write_bytes(b" " + content)
+        assert [broken.file for broken in verify(audit)] == [HEAD_FILE]
+
+
 @pytest.mark.parametrize("user", ["bob", "al", "a much longer name"])
 def test_a_file_rewritten_with_a_chain_that_holds_is_found(audit: Places, user: str) -> None:
     path, new = files(audit)[0], f'"user":"{user}"'.encode()
