@@ -15,6 +15,9 @@ def main() -> int:
         # Takes options, and a quarter of an hour: by name only.
         code: int = import_module("benchmarks.faults").main(sys.argv[2:])
         return code
+    if sys.argv[1:2] in (["budget-proof"], ["bucket-proof"]):
+        module = import_module(f"benchmarks.{sys.argv[1].replace('-', '_')}")
+        return int(module.main(sys.argv[2:]))
     names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:

@@ -61,6 +61,9 @@ COMMANDS: dict[str, Command] = {
         "hf_ledger.cli.key:app",
         "Keys of hosts that post their calls here, and of the hashes of prompts.",
     ),
+    "budget": Command(
+        "hf_ledger.cli.budget:app", "Budgets that the gateway keeps, and what is left of them."
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),

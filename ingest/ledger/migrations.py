@@ -263,10 +263,32 @@ def m0005_prefix_routes(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(PREFIX_ROUTES)
 
 
+BUDGETS = """
+create table budgets (
+    budget_id varchar not null,
+    dimension varchar,
+    value varchar,
+    period varchar not null,
+    usd decimal(18, 9) not null,
+    hard boolean not null,
+    unpriced varchar not null,
+    assumed_usd decimal(18, 9),
+    created_at timestamp not null,
+    removed_at timestamp
+)
+"""
+
+
+def m0006_gateway(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Budgets."""
+    cursor.execute(BUDGETS)
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0001_first_walk,
     m0002_other_ways_in,
     m0003_book_of_account,
     m0004_price_ranks,
     m0005_prefix_routes,
+    m0006_gateway,
 )
