@@ -22,6 +22,8 @@ from hf_ledger.analytics.questions import answer
 from hf_ledger.analytics.scope import Scope
 from hf_ledger.ingest.catalogue import chores
 from hf_ledger.ingest.doors.api import keys
+from hf_ledger.ingest.doors.gateway import budgets, exchanging
+from hf_ledger.ingest.doors.gateway.bank import Bank
 from hf_ledger.ingest.doors.gateway.publishing import refresh_state
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
@@ -38,14 +40,17 @@ NOT_COLLECTED = (
 )
 
 #: What changes nothing that a gateway must know.
-QUIET = ("ask", "collect", "ping")
-COMMANDS = ("collect", "ping", *keys.COMMANDS, *chores.COMMANDS)
+QUIET = ("ask", "collect", "ping", "budget_list", "budget_show", "key_list")
+COMMANDS = ("collect", "ping", *keys.COMMANDS, *chores.COMMANDS, *budgets.COMMANDS)
 
 
 class Question(msgspec.Struct, omit_defaults=True):
     question: str
     scope: Scope | None = None
     params: dict[str, Any] = {}
+
+
+_questions = msgspec.json.Decoder(Question)  # here, before several threads ask at once
 
 
 class Session(ABC):
@@ -138,29 +143,36 @@ def connect(places: Places | None = None) -> Session:
             time.sleep(0.1)
 
 
-def responder(ledger: Ledger, places: Places) -> Handle:
-    """What the owner's socket answers with: `Listener(places, responder(ledger, places))`."""
+def responder(ledger: Ledger, places: Places, bank: Bank | None = None) -> Handle:
+    """What the owner's socket answers with: `Listener(places, responder(ledger, places))`.
+
+    With a bank, gateway processes lease from it here; an exchange never waits for the ledger.
+    """
 
     def handle(name: str, payload: bytes) -> bytes:
-        result = perform(ledger, places, name, payload)
+        if bank and name == exchanging.COMMAND:
+            return bank.answer(payload)
+        result = perform(ledger, places, name, payload, bank)
         return _stream(result) if name == "ask" else msgspec.json.encode(result)
 
     return handle
 
 
-def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Table | dict[str, Any]:
+def perform(
+    ledger: Ledger, places: Places, name: str, payload: bytes, bank: Bank | None = None
+) -> pa.Table | dict[str, Any]:
     """Carry out one request in the process that holds the ledger.
 
     Whatever may change keys, budgets or prices is known to every gateway when this returns.
     """
-    done = _performed(ledger, places, name, payload)
+    done = _performed(ledger, places, name, payload, bank)
     if name not in QUIET:
         refresh_state(ledger, places)
     return done
 
 
 def _performed(
-    ledger: Ledger, places: Places, name: str, payload: bytes
+    ledger: Ledger, places: Places, name: str, payload: bytes, bank: Bank | None
 ) -> pa.Table | dict[str, Any]:
     match name:
         case "ask":
@@ -173,6 +185,8 @@ def _performed(
             return keys.perform(ledger, name, payload)
         case _ if name in chores.COMMANDS:
             return chores.perform(ledger, name, payload)
+        case _ if name in budgets.COMMANDS:
+            return budgets.perform(ledger, places, name, payload, bank)
     raise Usage(f"unknown command {name!r}; there are {', '.join(COMMANDS)}.")
 
 
@@ -196,7 +210,7 @@ def _collected(ledger: Ledger, places: Places) -> Collected:
 
 def _question(payload: bytes) -> Question:
     try:
-        return msgspec.json.decode(payload, type=Question)
+        return _questions.decode(payload)
     except msgspec.MsgspecError as error:
         raise Usage(f"not a question: {error}") from error
 

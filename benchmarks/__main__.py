@@ -17,6 +17,9 @@ def main() -> int:
         return code
     if sys.argv[1:2] == ["gateway"]:
         return int(import_module("benchmarks.gateway").main(sys.argv[2:]))
+    if sys.argv[1:2] in (["budget-proof"], ["bucket-proof"]):
+        module = import_module(f"benchmarks.{sys.argv[1].replace('-', '_')}")
+        return int(module.main(sys.argv[2:]))
     names = sys.argv[1:] or list(ALL)
     unknown = set(names) - set(ALL)
     if unknown:

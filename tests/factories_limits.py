@@ -10,8 +10,9 @@ from typing import Any
 
 from hf_ledger.ingest.doors.gateway.bank import Bank
 from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Said, Transport
-from hf_ledger.ingest.doors.gateway.leases import Purse, Reservation
+from hf_ledger.ingest.doors.gateway.leases import Purse
 from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import Budget, State
 from hf_ledger.ingest.doors.gateway.transports import Direct
 from hf_ledger.ingest.spool.process import process_start, this_process

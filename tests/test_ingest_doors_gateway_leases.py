@@ -13,8 +13,9 @@ import pytest
 from factories_limits import COMPANY, budget, held, purses, state_with
 
 from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.leases import Purse, Reservation
+from hf_ledger.ingest.doors.gateway.leases import Purse
 from hf_ledger.ingest.doors.gateway.refusal import Refused
+from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.places import Places
 
 STATE = state_with(budget())

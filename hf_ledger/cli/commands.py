@@ -72,6 +72,9 @@ COMMANDS: dict[str, Command] = {
         "hf_ledger.cli.hf_token:app",
         "The gateway's Hugging Face token: encrypt it, check it, change its encryption key.",
     ),
+    "budget": Command(
+        "hf_ledger.cli.budget:app", "Budgets that the gateway keeps, and what is left of them."
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),

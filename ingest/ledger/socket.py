@@ -58,6 +58,12 @@ class Failure(msgspec.Struct):
     kind: str
 
 
+# Made here, in the thread that imports: where several connections' threads teach msgspec a type at
+# the same moment, the interpreter crashes.
+_requests = msgspec.json.Decoder(Request)
+_failures = msgspec.json.Decoder(Failure)
+
+
 class Listener:
     """The owner's side: binds the socket, announces it, and answers each connection in a thread."""
 
@@ -143,10 +149,10 @@ class Caller:
         self._connection.close()
 
 
-def call_owner(places: Places, answer_seconds: float = ANSWER_SECONDS) -> Caller | None:
+def call_owner(places: Places, answer_seconds: float | None = None) -> Caller | None:
     """A connection to the owner; None where none answers (a stale `owner.json` is none).
 
-    An answer that takes longer than `answer_seconds` ends the connection.
+    An answer that takes longer than `answer_seconds` (five minutes) ends the connection.
     """
     owner = read_owner(places)
     if owner is None or owner.socket is None:
@@ -158,7 +164,7 @@ def call_owner(places: Places, answer_seconds: float = ANSWER_SECONDS) -> Caller
     except OSError:
         connection.close()
         return None
-    connection.settimeout(answer_seconds)
+    connection.settimeout(ANSWER_SECONDS if answer_seconds is None else answer_seconds)
     return Caller(connection, owner.pid)
 
 
@@ -209,7 +215,7 @@ def _read_request(connection: socket.socket) -> Request | None:
         (length,) = REQUEST.unpack(_exactly(connection, REQUEST.size))
         if length > LARGEST_REQUEST:
             return None
-        return msgspec.json.decode(_exactly(connection, length), type=Request)
+        return _requests.decode(_exactly(connection, length))
     except (OSError, msgspec.MsgspecError):
         return None
 
@@ -223,7 +229,7 @@ def _reply(handle: Handle, request: Request) -> bytes:
 
 
 def _error(body: bytes) -> LedgerError:
-    failure = msgspec.json.decode(body, type=Failure)
+    failure = _failures.decode(body)
     kind = getattr(errors, failure.kind, Unusable)
     error: LedgerError = kind(failure.sentence)
     return error

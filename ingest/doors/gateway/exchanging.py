@@ -80,6 +80,13 @@ class Reply(msgspec.Struct, omit_defaults=True):
     buckets: list[Lent] = []
 
 
+# Made here, in the thread that imports: msgspec learns a type where it is first decoded, and where
+# several threads do so at once the interpreter crashes (msgspec 0.22; seen with three gateways that
+# came to a new owner in the same millisecond).
+decode_exchange = msgspec.json.Decoder(Exchange).decode
+decode_reply = msgspec.json.Decoder(Reply).decode
+
+
 class Transport(Protocol):
     """The way to the owner; raises `Unusable` where it does not answer."""
 

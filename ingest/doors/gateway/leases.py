@@ -14,7 +14,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
@@ -22,15 +21,20 @@ from hf_ledger.ingest.doors.gateway.buckets import limit_headers
 from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply, Transport
 from hf_ledger.ingest.doors.gateway.holdings import Account, Tokens
 from hf_ledger.ingest.doors.gateway.matching import Labels, Matcher
-from hf_ledger.ingest.doors.gateway.money import nano, nano_above
+from hf_ledger.ingest.doors.gateway.money import nano_above, usd
 from hf_ledger.ingest.doors.gateway.periods import Calendar
-from hf_ledger.ingest.doors.gateway.refusal import Refused
-from hf_ledger.ingest.doors.gateway.refusing import (
-    exhausted,
-    no_tokens,
-    reserved,
-    unpriced,
-    unreachable,
+from hf_ledger.ingest.doors.gateway.refusing import no_tokens, unreachable
+from hf_ledger.ingest.doors.gateway.reserving import (
+    MoneyWait,
+    Need,
+    Reservation,
+    TokenWait,
+    charged,
+    needed,
+    refuse,
+    serves,
+    short_of,
+    taken,
 )
 from hf_ledger.ingest.doors.gateway.state import Budget, State
 from hf_ledger.ingest.errors import LedgerError
@@ -40,43 +44,6 @@ BEAT_SECONDS = 0.25
 MOST_ROUNDS = 3
 
 OwnerLost = Literal["refuse", "within_lease"]
-Need = tuple[Account, int]
-
-
-@dataclass(slots=True, eq=False)
-class Reservation:
-    """What one request holds: an amount in each budget that counts it."""
-
-    needs: list[Need]
-    settled: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class MoneyWait:
-    """A request whose lease does not suffice."""
-
-    needs: list[Need]
-    future: asyncio.Future[Reservation]
-    rounds: int = 0
-
-    def declare(self) -> None:
-        """Let the next exchange ask for it."""
-        for account, amount in self.needs:
-            if account.budget.hard and amount:
-                account.need(amount)
-
-
-@dataclass(slots=True, eq=False)
-class TokenWait:
-    """A request for which there is no token here."""
-
-    tokens: Tokens
-    future: asyncio.Future[None]
-    rounds: int = 0
-
-    def declare(self) -> None:
-        """Let the next exchange ask for it."""
-        self.tokens.waiting += 1
 
 
 class Purse:
@@ -161,7 +128,7 @@ class Purse:
         """The least that is left in a hard budget of the call, as far as this process can tell."""
         known = [account.left_now for account, _ in held.needs if account.budget.hard]
         amounts = [each for each in known if each is not None]
-        return Decimal(max(0, min(amounts))).scaleb(-9) if amounts else None
+        return usd(max(0, min(amounts))) if amounts else None
 
     def _needs(self, state: State, labels: Labels, worst: Decimal | None) -> list[Need]:
         if state is not self._state:
@@ -338,51 +305,3 @@ class Purse:
             self._queue(waiter)
         else:
             waiter.future.set_exception(no_tokens(tokens, max(wait, 1)))
-
-
-def taken(needs: list[Need]) -> Reservation:
-    """Hold every amount."""
-    for account, amount in needs:
-        account.reserved += amount
-    return Reservation(needs)
-
-
-def needed(budget: Budget, amount: int | None) -> int:
-    """What a call of this worst case holds in a budget; raises 402 `unpriced`."""
-    if amount is not None:
-        return amount
-    if budget.unpriced == "assume":
-        return nano(budget.assumed_usd or "0")
-    if budget.unpriced == "refuse" and budget.hard:
-        raise unpriced(budget)
-    return 0
-
-
-def charged(budget: Budget, held: int, actual: Decimal | None) -> int:
-    """What a call counts in a budget; of an unknown cost what was held, or what is assumed."""
-    if actual is not None:
-        return nano(actual)
-    if budget.unpriced == "assume" and budget.assumed_usd is not None:
-        return min(held, nano(budget.assumed_usd))
-    return held
-
-
-def serves(budget: Budget, provider: str | None) -> bool:
-    """False for the budget of a provider that did not serve the call."""
-    if budget.dimension != "provider" or provider is None or budget.value is None:
-        return True
-    return budget.value.lower() == provider.lower()
-
-
-def short_of(needs: list[Need]) -> Refused:
-    """Why a request could not be given what it needs: for good, or for now."""
-    short = [each for each in needs if each[0].budget.hard and each[1] and each[0].free < each[1]]
-    for account, amount in short:
-        if account.left is not None and amount > account.left:
-            return exhausted(account)
-    return reserved(short[0][0]) if short else unreachable()
-
-
-def refuse(waiter: MoneyWait | TokenWait, why: Refused) -> None:
-    if not waiter.future.done():
-        waiter.future.set_exception(why)

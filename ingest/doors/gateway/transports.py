@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.exchanging import COMMAND, Exchange, Reply
+from hf_ledger.ingest.doors.gateway.exchanging import COMMAND, Exchange, Reply, decode_reply
 from hf_ledger.ingest.errors import Unusable, Usage
 from hf_ledger.ingest.ledger.socket import Caller, call_owner
 from hf_ledger.ingest.places import Places
@@ -56,8 +56,7 @@ class OverSocket:
         if self._caller is None:
             raise Unusable(NO_OWNER.format(root=self._places.root))
         try:
-            said = self._caller.ask(COMMAND, payload)
-            return msgspec.json.decode(said, type=Reply)
+            return decode_reply(self._caller.ask(COMMAND, payload))
         except (Unusable, Usage):
             # Perhaps another owner answers next time.
             self._caller.close()
