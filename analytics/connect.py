@@ -23,8 +23,10 @@ from hf_ledger.analytics.scope import Scope
 from hf_ledger.ingest.catalogue import chores
 from hf_ledger.ingest.doors.api import keys
 from hf_ledger.ingest.doors.gateway import budgets, exchanging
+from hf_ledger.ingest.doors.gateway.audit.administration import note
 from hf_ledger.ingest.doors.gateway.bank import Bank
 from hf_ledger.ingest.doors.gateway.publishing import refresh_state
+from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
 from hf_ledger.ingest.ledger.socket import Caller, Handle, call_owner
@@ -168,6 +170,10 @@ def perform(
     done = _performed(ledger, places, name, payload, bank)
     if name not in QUIET:
         refresh_state(ledger, places)
+        if bank:
+            bank.adopt(Watched(places.gateway_state).now())
+        if isinstance(done, dict):
+            note(places, name, payload, done)
     return done
 
 

@@ -173,8 +173,8 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
         if desk.settings.practice:
             desk.practice_url = stack.enter_context(practising())
         stack.enter_context(collecting(desk))
-        stack.enter_context(owning(desk))
         stack.enter_context(telling_gateways(desk))
+        stack.enter_context(owning(desk))
         stack.enter_context(witnessing(desk))
         stack.enter_context(running_errands(desk))
         lay_out(desk)
@@ -312,7 +312,7 @@ def owning(desk: Desk) -> Iterator[None]:
     from hf_ledger.ingest.ledger.socket import Listener
 
     with contextlib.ExitStack() as stack:
-        bank = Bank(desk.places, Watched(desk.places.gateway_state).now)
+        bank = Bank(desk.places, Watched(desk.places.gateway_state).now())
         desk.bank = stack.enter_context(contextlib.closing(bank))
         for ledger, places in opened(desk):
             lends = bank if ledger is desk.own else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ def encrypt(ctx: typer.Context, save: Save = False) -> None:
         raise Usage(NEVER_HERE)
     places, keys = here()
     kept = encrypted(typed(), keys)
+    noted(places, "encrypted")
     if not save:
         return typer.echo(kept)
     keep(places, kept)
@@ -68,6 +70,7 @@ def rotate() -> None:
     places, keys = here()
     source = token_source(os.environ, places)
     again = rotated(source.read(), keys)
+    noted(places, "rotated")
     if isinstance(source, PrivateFile):
         keep(places, again)
         typer.echo("The token is encrypted with the newest key; older keys can go.")
@@ -113,6 +116,13 @@ def make_key(file: File = None, into_keyring: IntoKeyring = False) -> None:
     else:
         typer.echo(new_key())
         typer.echo("Keep it apart from the token: both together are the token.", err=True)
+
+
+def noted(places: Places, what: str) -> None:
+    """Tell the audit that there is another encrypted token."""
+    from hf_ledger.ingest.doors.gateway.audit.administration import note
+
+    note(places, "token_changed", json.dumps({"what": what}).encode(), {})
 
 
 def before(key: str, older: Source | None) -> str:

@@ -33,7 +33,17 @@ BODY_SECONDS = 60.0
 #: So many times the most that is taken is read and dropped of a body that is larger.
 READ_PAST = 8
 #: Said twice, a request means one thing to us and another to the next server.
-SINGLE = frozenset({"authorization", "x-api-key", "content-length", "content-type", "host"})
+SINGLE = frozenset(
+    {
+        "authorization",
+        "x-api-key",
+        "content-length",
+        "content-type",
+        "host",
+        "idempotency-key",
+        "x-hf-ledger-data-class",
+    }
+)
 CLOSING = {"connection": "close"}
 
 TOO_LARGE = "The body is larger than {most:,} bytes, the most that this gateway takes."
