@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -160,8 +159,3 @@ async def tidied(folder: Path) -> None:
     while True:
         await asyncio.to_thread(tidy, folder)
         await asyncio.sleep(TIDY_SECONDS)
-
-
-async def healthz(_request: object) -> JSONResponse:
-    """That the process answers; not that upstream does."""
-    return JSONResponse({"status": "ok"})
