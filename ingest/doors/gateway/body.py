@@ -27,6 +27,7 @@ class Body:
         self._receive = receive
         self._most = most
         self._seconds = seconds
+        self._is_large = False
 
     async def read(self, headers: Mapping[str, str]) -> bytes:
         """The whole body. Raises `Refused` 400, 408 or 413."""
@@ -37,6 +38,8 @@ class Body:
             async with asyncio.timeout(self._seconds):
                 return await self._read()
         except TimeoutError:
+            if self._is_large:
+                raise self._too_large() from None
             sentence = TOO_SLOW.format(seconds=self._seconds)
             raise Refused(408, "body_too_slow", sentence, CLOSING) from None
 
@@ -55,7 +58,7 @@ class Body:
 
     async def _read_past(self) -> None:
         """Refuse a body that is too large, after its end: who still sends does not listen."""
-        past, more = 0, True
+        self._is_large, past, more = True, 0, True
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
                 while more and past < READ_PAST * self._most:
