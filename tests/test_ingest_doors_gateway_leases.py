@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from factories_limits import COMPANY, Clock, budget, held, over, purses, state_with
 
+from hf_ledger.ingest.doors.gateway import leases
 from hf_ledger.ingest.doors.gateway.bank import EXPIRY_NS, Bank
 from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply
 from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
@@ -359,3 +360,52 @@ def test_reserving_is_quick(places: Places) -> None:
                 return (time.perf_counter() - begun) / 2000
 
     assert asyncio.run(timed()) < 0.0005
+
+
+async def test_a_bucket_that_was_idle_for_a_while_has_no_tokens_twice(bank: Bank) -> None:
+    async with purses(bank, beat_seconds=0.005) as [purse]:
+        await held(purse, STATE, "0.1")  # so that the heart goes on beating
+        passed = 0
+        for _ in range(12):
+            try:
+                await (purse.draw("user:ann", "m", 8, 0.0) or asyncio.sleep(0))
+                passed += 1
+            except Refused:
+                break
+            await asyncio.sleep(0.03)  # long enough for idle tokens to go back
+        assert passed == 8
+
+
+async def test_very_many_buckets_are_let_go_and_no_token_is_there_twice(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "MOST_BUCKETS", 3)
+    async with purses(bank, beat_seconds=NEVER) as [purse]:
+        for number in range(10):
+            await (purse.draw("user:ann", f"m{number}", 2, 0.0) or asyncio.sleep(0))
+            assert len(purse._tokens) <= 4
+        await (purse.draw("user:ann", "m0", 2, 0.0) or asyncio.sleep(0))
+        with pytest.raises(Refused):
+            await (purse.draw("user:ann", "m0", 2, 0.0) or asyncio.sleep(0))
+
+
+async def test_a_purse_that_refuses_finds_the_owner_again(bank: Bank) -> None:
+    way = Lossy(bank)
+    async with over([way], owner_lost="refuse", beat_seconds=0.01) as [purse]:
+        way.cut = True
+        assert (await refusal(purse, "0.1")).code == "owner_unreachable"
+        way.cut = False
+        await asyncio.sleep(0.1)
+        assert isinstance(await held(purse, STATE, "0.1"), Reservation)
+
+
+async def test_who_waits_while_the_gateway_stops_is_refused(bank: Bank) -> None:
+    async with purses(bank, beat_seconds=NEVER) as [purse]:
+        purse._closing = True
+        purse._wake.set()
+        assert purse._worker
+        await purse._worker
+        waiting = asyncio.create_task(held(purse, STATE, "0.1"))
+        await asyncio.sleep(0)
+    with pytest.raises(Refused, match="does not answer"):
+        await waiting

@@ -96,7 +96,7 @@ class Bank:
             holder = self._books.holders.get(message.gateway) or holder_of(message)
             shares = [self._weighed(holder, said, now) for said in message.accounts]
             self._keep(holder, shares, closed=message.closing)
-            self._heard(holder, now)
+            self._heard(holder, message.session, now)
             granted = [self._granted(each, now) for each in shares]
             lent = self._lent(holder, message, now)
             if message.closing:
@@ -147,9 +147,10 @@ class Bank:
             return later(message.buckets)
         return self._lender.lend(holder.gateway, message.buckets, now, self._alive(now))
 
-    def _heard(self, holder: Holder, now: int) -> None:
+    def _heard(self, holder: Holder, session: str, now: int) -> None:
         self._books.holders[holder.gateway] = holder
-        if holder.heard is None or now - holder.heard >= EXPIRY_NS:
+        if session != holder.session or holder.heard is None or now - holder.heard >= EXPIRY_NS:
+            # Its tokens are an earlier owner's, or have expired there, or it dropped them.
             self._lender.forget(holder.gateway)
             self._sessions += 1
             holder.session = f"{self._id}/{self._sessions}"
