@@ -315,8 +315,7 @@ def owning(desk: Desk) -> Iterator[None]:
         bank = Bank(desk.places, Watched(desk.places.gateway_state).now())
         desk.bank = stack.enter_context(contextlib.closing(bank))
         for ledger, places in opened(desk):
-            lends = bank if ledger is desk.own else None
-            listener = Listener(places, responder(ledger, places, lends), desk.address)
+            listener = Listener(places, responder(ledger, places), desk.address)
             stack.callback(listener.close)
         yield
 

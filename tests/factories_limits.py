@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.gateway.asking import Asking
 from hf_ledger.ingest.doors.gateway.bank import Bank
 from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Said, Transport
 from hf_ledger.ingest.doors.gateway.leases import Purse
@@ -84,3 +87,20 @@ async def held(
     """A reservation, waited for where it has to be."""
     found = purse.reserve(state, labels, None if worst is None else Decimal(worst))
     return await found if isinstance(found, Awaitable) else found
+
+
+def asking_of(asked: Any, call: Call | None, **changes: Any) -> Asking:
+    """A request on its way with this body."""
+    given: dict[str, Any] = {
+        "request_id": "r1",
+        "ts": call.ts if call else 0,
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "address": "127.0.0.1",
+        "headers": {},
+        "body": json.dumps(asked).encode(),
+        "state": State(),
+        "asked": asked,
+        "call": call,
+    }
+    return Asking(**{**given, **changes})

@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -36,6 +37,9 @@ SHORT_NS = SECOND
 SWEEP_NS = SECOND
 
 
+_open_here: dict[Path, Bank] = {}
+
+
 class Bank:
     """What any number of gateway processes may hand out; one lock, some 20 µs an exchange."""
 
@@ -56,6 +60,8 @@ class Bank:
         fresh = not files(places)
         self._lender = Lender(self._began, self._books.holders, fresh=fresh, expiry_ns=EXPIRY_NS)
         self._journal = Journal(places, self._books.past(wall()))
+        self._root = places.root
+        _open_here[self._root] = self
 
     @property
     def state(self) -> State:
@@ -69,6 +75,7 @@ class Bank:
 
     def close(self) -> None:
         """Bring the journal to the disk and let go of it."""
+        _open_here.pop(self._root, None)
         self._journal.close()
 
     def answer(self, payload: bytes) -> bytes:
@@ -89,7 +96,7 @@ class Bank:
             holder = self._books.holders.get(message.gateway) or holder_of(message)
             shares = [self._weighed(holder, said, now) for said in message.accounts]
             self._keep(holder, shares, closed=message.closing)
-            self._heard(holder, now)
+            self._heard(holder, message.session, now)
             granted = [self._granted(each, now) for each in shares]
             lent = self._lent(holder, message, now)
             if message.closing:
@@ -140,9 +147,10 @@ class Bank:
             return later(message.buckets)
         return self._lender.lend(holder.gateway, message.buckets, now, self._alive(now))
 
-    def _heard(self, holder: Holder, now: int) -> None:
+    def _heard(self, holder: Holder, session: str, now: int) -> None:
         self._books.holders[holder.gateway] = holder
-        if holder.heard is None or now - holder.heard >= EXPIRY_NS:
+        if session != holder.session or holder.heard is None or now - holder.heard >= EXPIRY_NS:
+            # Its tokens are an earlier owner's, or have expired there, or it dropped them.
             self._lender.forget(holder.gateway)
             self._sessions += 1
             holder.session = f"{self._id}/{self._sessions}"
@@ -170,3 +178,8 @@ class Bank:
     def _close(self, holder: Holder) -> None:
         self._lender.forget(holder.gateway)
         del self._books.holders[holder.gateway]
+
+
+def bank_here(places: Places) -> Bank | None:
+    """The bank of `places` if this very process keeps it."""
+    return _open_here.get(places.root)

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import duckdb
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.bank import Bank, bank_here
 from hf_ledger.ingest.doors.gateway.books import Books, Standing
 from hf_ledger.ingest.doors.gateway.money import usd
 from hf_ledger.ingest.doors.gateway.state import Budget, Dimension, Period, State
@@ -90,10 +90,9 @@ _name = msgspec.json.Decoder(BudgetName)
 _state = msgspec.json.Decoder(State)
 
 
-def perform(
-    ledger: Ledger, places: Places, command: str, payload: bytes, bank: Bank | None = None
-) -> dict[str, Any]:
+def perform(ledger: Ledger, places: Places, command: str, payload: bytes) -> dict[str, Any]:
     """Carry out one of `COMMANDS` in the process that holds the ledger; its bank follows."""
+    bank = bank_here(places)
     if command == "budget_show":
         return {"budgets": shown(ledger, places, bank)}
     if command == "budget_list":

@@ -93,7 +93,7 @@ class Tokens:
     empty_until: int = 0  # monotonic ns; the owner has none before
     waiting: int = 0
     touched: bool = False
-    told_used: int = 0
+    told: tuple[int, int] = (0, 0)  # used and returned, as the owner knows them
 
     @property
     def have(self) -> int:
@@ -102,7 +102,7 @@ class Tokens:
     @property
     def matters(self) -> bool:
         """Whether the owner has something to hear of it, or could want it back."""
-        return bool(self.have > 0 or self.used != self.told_used)
+        return bool(self.waiting or self.have > 0 or (self.used, self.returned) != self.told)
 
     def take(self) -> bool:
         """Use one token where there is one."""
@@ -130,11 +130,12 @@ class Tokens:
 
     def hear(self, said: Drawn, lent: Lent, now: int) -> None:
         """What the owner answered to what was said."""
-        self.told_used = said.used
+        self.told = (said.used, said.returned)
         self.granted = max(self.granted, lent.granted)
         self.level = lent.level
         self.empty_until = now + lent.wait_ns
 
     def drop(self) -> None:
         """A new session: what was lent before is worth nothing."""
-        self.granted = self.used = self.returned = self.level = self.told_used = 0
+        self.granted = self.used = self.returned = self.level = 0
+        self.told = (0, 0)
