@@ -22,13 +22,14 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, TCPConnector
 
-from benchmarks.limits_processes import GatewayCommand, Processes, gateway_command, running
+from benchmarks.limits_processes import HEADERS, Processes, proof_key, running
+from benchmarks.limits_upstream import PROVIDER
 from hf_ledger.ingest.doors.gateway.books import Books
 from hf_ledger.ingest.doors.gateway.money import usd
-from hf_ledger.ingest.doors.gateway.state import Budget, Key, Limits, Price, State
+from hf_ledger.ingest.doors.gateway.state import Budget, Limits, Price, State
 from hf_ledger.ingest.places import Places
 
-MODEL, PROVIDER = "proof/model", "stub"
+MODEL = "proof/model"
 LIMIT, LEAST = Decimal("1.00"), Decimal("0.90")
 MAX_TOKENS = 1000
 #: USD per million output tokens: MAX_TOKENS of them are 2 % of the budget.
@@ -36,16 +37,11 @@ OUTPUT_USD = Decimal(20)
 RUN_SECONDS = 120.0
 
 STATE = State(
-    keys=(
-        Key(
-            key_id="proof",
-            key_hash="",
-            name="proof",
-            limits=Limits(capacity=10**6, per_second=10**6),
-        ),
-    ),
+    keys=(proof_key(Limits(capacity=10**6, per_second=10**6, concurrent=10**4)),),
     budgets=(Budget(budget_id="proof", usd=str(LIMIT)),),
-    prices=(Price(provider=PROVIDER, model=MODEL, price_id=1, input="0", output=str(OUTPUT_USD)),),
+    prices=(
+        Price(provider=PROVIDER, model=MODEL, price_id="proof", input="0", output=str(OUTPUT_USD)),
+    ),
 )
 
 
@@ -82,7 +78,7 @@ async def client(session: ClientSession, url: str, seed: int, result: Result) ->
     while time.monotonic() < deadline:
         status = 0
         with suppress(ClientError):
-            async with session.post(url, json=body) as reply:
+            async with session.post(url, json=body, headers=HEADERS) as reply:
                 status = reply.status
                 await reply.read()
         result.ends[str(status or "no answer")] += 1
@@ -125,13 +121,11 @@ async def driven(processes: Processes, result: Result, clients: int, seed: int) 
         result.charged = await charged(session, processes)
 
 
-def run(
-    folder: Path, seed: int, *, clients: int, kill: bool, command: GatewayCommand = gateway_command
-) -> Result:
+def run(folder: Path, seed: int, *, clients: int, kill: bool) -> Result:
     """One run in a folder of its own."""
     places, result = Places(folder), Result(killed=kill)
     begun = time.monotonic()
-    with running(places, STATE, seed, 3, command) as processes:
+    with running(places, STATE, seed) as processes:
         asyncio.run(driven(processes, result, clients, seed))
     (standing,) = Books.read(places, STATE).standings(time.time())
     result.settled, result.unaccounted = usd(standing.settled), usd(standing.unaccounted)
