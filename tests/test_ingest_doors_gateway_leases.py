@@ -11,46 +11,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from factories_limits import COMPANY, Clock, budget, held, over, purses, state_with
+from factories_limits import COMPANY, NEVER, Clock, Lossy, budget, held, over, purses, state_with
 
-from hf_ledger.ingest.doors.gateway import leases
 from hf_ledger.ingest.doors.gateway.bank import EXPIRY_NS, Bank
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply
 from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
 from hf_ledger.ingest.doors.gateway.matching import Labels
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import State
-from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
 
 STATE = state_with(budget())
 ANN = Labels(key="k1", user="ann", team="search", model="Maker/Model", provider="acme")
-#: Seconds in which nothing is exchanged unless somebody waits.
-NEVER = 60.0
-
-
-class Lossy:
-    """A way to the bank that can be cut, or lose the answers."""
-
-    def __init__(self, bank: Bank) -> None:
-        self.bank = bank
-        self.cut = False
-        self.deaf = False
-        self.asked = 0
-
-    async def exchange(self, message: Exchange) -> Reply:
-        self.asked += 1
-        if self.cut:
-            raise Unusable("cut")
-        answer = self.bank.exchange(message)
-        await asyncio.sleep(0)
-        if self.deaf:
-            raise Unusable("lost")
-        return answer
-
-    def close(self) -> None:
-        self.cut = True
 
 
 @pytest.fixture
@@ -306,44 +278,6 @@ async def test_what_is_left_is_what_nobody_spent_or_holds_here(bank: Bank) -> No
         assert purse.left(Reservation([])) is None
 
 
-async def test_tokens_are_taken_here_and_run_out(bank: Bank) -> None:
-    async with purses(bank, beat_seconds=NEVER) as [purse]:
-        for _ in range(5):
-            wait = purse.draw("user:ann", "m", 5, 0.5)
-            if wait is not None:
-                await wait
-        assert purse.headers("user:ann", "m")["ratelimit"] == '"api";r=0;t=10'
-        with pytest.raises(Refused) as refused:
-            await (purse.draw("user:ann", "m", 5, 0.5) or asyncio.sleep(0))
-        assert (refused.value.status, refused.value.code) == (429, "rate_limited")
-        assert refused.value.headers["retry-after"] == "2"
-        # Until then it need not ask again.
-        with pytest.raises(Refused):
-            purse.draw("user:ann", "m", 5, 0.5)
-
-
-async def test_idle_tokens_go_back_to_the_owner(bank: Bank) -> None:
-    async with purses(bank, 2, beat_seconds=0.01) as [one, two]:
-        await (one.draw("user:ann", "m", 8, 0.0) or asyncio.sleep(0))
-        await asyncio.sleep(0.1)
-        for _ in range(7):
-            await (two.draw("user:ann", "m", 8, 0.0) or asyncio.sleep(0))
-        with pytest.raises(Refused):
-            await (two.draw("user:ann", "m", 8, 0.0) or asyncio.sleep(0))
-
-
-async def test_no_token_without_the_owner(bank: Bank) -> None:
-    way, clock = Lossy(bank), Clock()
-    async with over([way], clock=clock, beat_seconds=NEVER) as [purse]:
-        await (purse.draw("user:ann", "m", 100, 0.0) or asyncio.sleep(0))
-        way.cut = True
-        assert purse.draw("user:ann", "m", 100, 0.0) is None  # still leased
-        clock.ns += EXPIRY_NS
-        with pytest.raises(Refused) as refused:
-            await (purse.draw("user:ann", "m", 100, 0.0) or asyncio.sleep(0))
-        assert refused.value.code == "owner_unreachable"
-
-
 def test_reserving_is_quick(places: Places) -> None:
     """Loose, for a busy machine; the figure is in docs/budgets.md."""
     state = state_with(budget(), budget("t", "9", dimension="team", value="search"))
@@ -360,33 +294,6 @@ def test_reserving_is_quick(places: Places) -> None:
                 return (time.perf_counter() - begun) / 2000
 
     assert asyncio.run(timed()) < 0.0005
-
-
-async def test_a_bucket_that_was_idle_for_a_while_has_no_tokens_twice(bank: Bank) -> None:
-    async with purses(bank, beat_seconds=0.005) as [purse]:
-        await held(purse, STATE, "0.1")  # so that the heart goes on beating
-        passed = 0
-        for _ in range(12):
-            try:
-                await (purse.draw("user:ann", "m", 8, 0.0) or asyncio.sleep(0))
-                passed += 1
-            except Refused:
-                break
-            await asyncio.sleep(0.03)  # long enough for idle tokens to go back
-        assert passed == 8
-
-
-async def test_very_many_buckets_are_let_go_and_no_token_is_there_twice(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leases, "MOST_BUCKETS", 3)
-    async with purses(bank, beat_seconds=NEVER) as [purse]:
-        for number in range(10):
-            await (purse.draw("user:ann", f"m{number}", 2, 0.0) or asyncio.sleep(0))
-            assert len(purse._tokens) <= 4
-        await (purse.draw("user:ann", "m0", 2, 0.0) or asyncio.sleep(0))
-        with pytest.raises(Refused):
-            await (purse.draw("user:ann", "m0", 2, 0.0) or asyncio.sleep(0))
 
 
 async def test_a_purse_that_refuses_finds_the_owner_again(bank: Bank) -> None:
