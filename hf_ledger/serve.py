@@ -114,6 +114,7 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
     from hf_ledger.gateway import Mounted
     from hf_ledger.ingest.doors.api.door import Door
     from hf_ledger.ingest.doors.api.routes import api_routes
+    from hf_ledger.ingest.doors.gateway.admin_routes import Administration
     from hf_ledger.ingest.doors.gateway.listening import Patient
     from hf_ledger.ingest.doors.gateway.opening import prefixes, routes
 
@@ -130,7 +131,8 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
         return {"status": "ok", "calls": count_of(desk.own)}
 
     hosts = host_names(desk.settings)
-    paths = [*api_routes(door), *routes(mounted)]
+    administration = Administration(desk.own, desk.places)
+    paths = [*api_routes(door), *administration.routes(), *routes(mounted)]
     app = application(lifespan, health, desk.address, hosts, paths, plain=prefixes())
     config = uvicorn.Config(
         app,

@@ -160,6 +160,38 @@ def test_a_rate_holds_over_all_of_them(running: House) -> None:
     assert set(statuses) == {200, 429}
 
 
+def test_an_administrator_makes_and_ends_keys_over_http(running: House) -> None:
+    admins = {"authorization": f"Bearer {running.key('--role', 'admin')}"}
+    url = running.urls[0] + "/api/gateway/keys"
+    asked = {"name": "robot", "user": "robot", "models": ["meta-llama/*"]}
+    made = httpx.post(url, json=asked, headers=admins, timeout=20).json()
+    assert running.post(running.urls[1], made["key"]).status_code == 200
+    listed = httpx.get(url, headers=admins, timeout=20).json()["keys"]
+    assert made["key_id"] in {each["key_id"] for each in listed}
+    assert made["key"] not in json.dumps(listed)
+    ended = httpx.delete(f"{url}/{made['key_id']}", headers=admins, timeout=20)
+    assert ended.status_code == 200
+    assert running.post(running.urls[1], made["key"]).status_code == 401
+    noted = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
+    done = [each for each in noted if each.get("subject") == made["key_id"]]
+    assert [each["action"] for each in done] == ["key_create", "key_revoke"]
+    assert {each["who"] for each in done} == {f"key:{admins['authorization'][11:19]}"}
+
+
+def test_others_administer_nothing(running: House) -> None:
+    url = running.urls[0] + "/api/gateway/keys"
+    for key, status in ((running.key(), 403), ("hfl_wrong", 401), ("", 401)):
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        reply = httpx.post(url, json={"name": "x"}, headers=headers, timeout=20)
+        assert reply.status_code == status
+        assert reply.json()["error"]["type"] == "gateway"
+    admins = {"authorization": f"Bearer {running.key('--role', 'admin')}"}
+    for body in ({"name": "x", "role": "admin"}, {"nonsense": 1}, {"name": ""}):
+        assert httpx.post(url, json=body, headers=admins, timeout=20).status_code == 400
+    assert httpx.post(url, content=b"{", headers=admins, timeout=20).status_code == 400
+    assert httpx.post(url, content=b"x" * 70_000, headers=admins, timeout=20).status_code == 413
+
+
 def test_the_audit_of_all_processes_is_whole(running: House) -> None:
     assert "as they were written" in running.ledger("audit", "verify")
     exported = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
