@@ -198,11 +198,14 @@ class Visit:
         if stated.isdigit() and int(stated) > limits.body_bytes:
             await self._read_past()
         first = await self._timed(self._piece())
-        if not first.get("more_body"):
-            return bytes(first.get("body", b""))
-        received = bytearray(first.get("body", b""))
-        await self._timed(self._read_rest(received))
-        return bytes(received)
+        body = bytes(first.get("body", b""))
+        if first.get("more_body"):
+            received = bytearray(body)
+            await self._timed(self._read_rest(received))
+            body = bytes(received)
+        if len(body) > limits.body_bytes:
+            raise self._too_large()
+        return body
 
     async def _timed(self, reading: Any) -> Any:
         seconds = self.door.limits.body_seconds
@@ -238,7 +241,11 @@ class Visit:
                     piece = await self._piece()
                     past += len(piece.get("body", b""))
                     more = bool(piece.get("more_body"))
-        raise Refused(413, "body_too_large", TOO_LARGE.format(most=most), CLOSING)
+        raise self._too_large()
+
+    def _too_large(self) -> Refused:
+        sentence = TOO_LARGE.format(most=self.door.limits.body_bytes)
+        return Refused(413, "body_too_large", sentence, CLOSING)
 
     # -- the end -----------------------------------------------------------------------------------
 
