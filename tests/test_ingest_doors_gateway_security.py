@@ -7,13 +7,25 @@ import inspect
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 from factories_gateway import CHAT, KEY, MODEL, SECRET, TOKEN, Running, chat, gateway, running
 from msgspec.structs import replace
 from starlette.applications import Starlette
@@ -28,7 +40,7 @@ from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
 from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply
 from hf_ledger.ingest.doors.gateway.opening import Gateway, Plan
 from hf_ledger.ingest.doors.gateway.state import Screening
-from hf_ledger.ingest.doors.gateway.upstream import Upstream
+from hf_ledger.ingest.doors.gateway.upstream import Upstream, refusal_of
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
 
@@ -177,6 +189,45 @@ async def test_what_goes_to_a_server_of_ones_own_passes_no_proxy_that_it_is_exem
         ours = await upstream.send("POST", "http://huggingface.example/v1/x", [], b"{}")
         assert (ours.status, through) == (200, ["huggingface.example"])
         await upstream.close()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """What a server shows that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def test_upstream_must_show_a_good_certificate(tmp_path: Path) -> None:
+    received: list[bytes] = []
+
+    async def listening(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.append(await reader.read(1 << 16))
+        writer.close()
+
+    context = self_signed(tmp_path)
+    server = await asyncio.start_server(listening, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    upstream = Upstream(lambda: TOKEN, connect_s=5)
+    with pytest.raises(aiohttp.ClientConnectorCertificateError) as caught:
+        await upstream.send("POST", f"https://localhost:{port}/v1/x", [], b"{}")
+    assert refusal_of(caught.value).code == "upstream_unreachable"
+    await upstream.close()
+    server.close()
+    assert b"".join(received) == b""
 
 
 def test_upstream_cannot_speak_as_the_gateway(tmp_path: Path) -> None:
