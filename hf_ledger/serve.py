@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import gc
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -90,6 +91,8 @@ def serve(settings: Settings, places: Places, say: Callable[[str], None] = print
         raise Unusable(NOT_LOOPBACK.format(host=settings.host))
     from hf_ledger.ingest.ledger.ledger import Ledger
 
+    # DuckDB makes its log and its temporary files as the umask says, again and again.
+    os.umask(0o077)
     with contextlib.ExitStack() as stack:
         own = stack.enter_context(Ledger.open(places))
         listener = stack.enter_context(listen(settings.host, settings.port))

@@ -209,6 +209,14 @@ def test_nothing_secret_is_in_any_file(running: House) -> None:
     assert TOKEN.encode() not in b"".join(shown)
 
 
+def test_another_user_of_the_machine_can_read_nothing(running: House) -> None:
+    """Files, folders and sockets of a ledger that works are its user's alone."""
+    running.post(running.urls[1], running.key())
+    found = [running.places.root, *running.places.root.rglob("*")]
+    assert {"gateway.json", "ledger.duckdb", "spool", "audit", "keys"} <= {p.name for p in found}
+    assert [str(p) for p in found if p.exists() and p.stat().st_mode & 0o077] == []
+
+
 def test_a_gateway_without_an_owner_goes_on_within_its_lease(tmp_path: Path) -> None:
     with house(tmp_path) as alone:
         owner = alone.begin("serve")

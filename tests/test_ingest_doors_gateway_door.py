@@ -320,6 +320,8 @@ def test_a_body_that_is_too_large(tmp_path: Path) -> None:
         assert (reply.status_code, code_of(reply)) == (413, "body_too_large")
         streamed = running.post(content=(b"x" * 5_000 for _ in range(10)))
         assert (streamed.status_code, code_of(streamed)) == (413, "body_too_large")
+        at_once = running.post(content=iter([b"x" * 12_000]))
+        assert (at_once.status_code, code_of(at_once)) == (413, "body_too_large")
         assert running.witness.seen == []
 
 

@@ -28,6 +28,7 @@ from hf_ledger.ingest.doors.gateway.checks.scope import Scope
 from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
 from hf_ledger.ingest.doors.gateway.door import Door, Limits
 from hf_ledger.ingest.doors.gateway.exchanging import Transport
+from hf_ledger.ingest.doors.gateway.failures import Failures
 from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
 from hf_ledger.ingest.doors.gateway.paths import GETS, POSTS, PROVIDERS
 from hf_ledger.ingest.doors.gateway.pricing import cost_of
@@ -40,8 +41,6 @@ from hf_ledger.ingest.wire.exchange import WireSettings
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 TIDY_SECONDS = 3_600.0
-#: Wrong keys beyond the limit of an address are answered, and not noted one by one.
-NOT_NOTED = frozenset({"too_many_failures"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +71,7 @@ class Gateway:
         self.trail = Trail(places)
         self.purse = Purse(transport, owner_lost=plan.owner_lost)
         self.audit = Audit(self.trail, plan.audit_lost)
+        self.strangers = Failures()
         self.budget = BudgetCheck(self.purse, plan.default_max_tokens)
         self.door = Door(
             limits=Limits(
@@ -130,7 +130,9 @@ class Gateway:
         return cost_of(call, self.budget.prices(asking.state))
 
     def _note_refusal(self, asking: Asking, outcome: Outcome, by: str) -> None:
-        if outcome.refused not in NOT_NOTED:
+        """Who shows no good key is answered each time, and noted so often only: else anybody who
+        reaches the port could fill the disk."""
+        if asking.key is not None or not self.strangers.count(asking.address):
             self.audit.refused(asking, outcome, by or "door")
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from hf_ledger.ingest.doors.gateway.refusal import Refused
+from hf_ledger.ingest.wire.paths import IDLE_TAILS, segments_of
 
 #: OpenAI's and Anthropic's paths, as Hugging Face's router has them.
 POSTS = (
@@ -45,6 +46,10 @@ PROVIDERS = (
     "zai-org",
 )
 
+#: POSTs that are no calls and go on; all others that are none could cost what nobody counts, as
+#: batches and uploads do.
+HARMLESS = frozenset({"cancel", "count_tokens", "detokenize", "tokenize"})
+
 LONGEST = 2_048
 #: Escapes inside escapes are undone so often; what is then still escaped is refused.
 DEEPEST = 3
@@ -69,12 +74,17 @@ def passed_on(method: str, raw_path: bytes) -> str:
     if path in GETS or path.startswith("/v1/models/"):
         return _only("GET", method, path)
     provider, _, rest = path[1:].partition("/")
-    if provider not in PROVIDERS or not rest:
+    if provider not in PROVIDERS or not rest or (method != "GET" and _is_uncounted(path)):
         known = ", ".join((*POSTS, *GETS))
         sentence = NO_SUCH_PATH.format(known=known, providers=", ".join(PROVIDERS))
         raise Refused(404, "unknown_path", sentence)
     # Work is asked for by POST; how far it has come, by GET.
     return path if method == "GET" else _only("POST", method, path)
+
+
+def _is_uncounted(path: str) -> bool:
+    """Whether it is work that is no call: no budget would know of it, nor the ledger."""
+    return segments_of(path)[-1] in IDLE_TAILS - HARMLESS
 
 
 def _only(method: str, asked: str, path: str) -> str:

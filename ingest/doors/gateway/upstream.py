@@ -43,6 +43,7 @@ class Upstream:
     ) -> None:
         self._token = token
         self._bill_to = bill_to
+        self._proxy = proxy
         self._urls: dict[str, URL] = {}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=most, ttl_dns_cache=60, keepalive_timeout=30),
@@ -52,7 +53,6 @@ class Upstream:
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=LEFT_ALONE,
-            proxy=proxy,
         )
 
     async def send(
@@ -73,7 +73,13 @@ class Upstream:
         if self._bill_to and token is None:
             headers.append(("X-HF-Bill-To", self._bill_to))
         return await self._session.request(
-            method, self._url(url), headers=headers, data=body or None, allow_redirects=False
+            method,
+            self._url(url),
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+            # A server of one's own may be exempt: what may go only there passes no stranger.
+            proxy=self._proxy if token is None else proxy_of(url),
         )
 
     def _url(self, text: str) -> URL:
