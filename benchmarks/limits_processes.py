@@ -67,6 +67,10 @@ class Processes:
         self.owner.kill()
         self.owner.wait()
 
+    def kill_gateway(self) -> None:
+        """SIGKILL, with whatever it held."""
+        self.others[-1].kill()
+
     def restart_owner(self) -> None:
         self.owner = started_owner(self.places)
 

@@ -316,3 +316,15 @@ async def test_who_waits_while_the_gateway_stops_is_refused(bank: Bank) -> None:
         await asyncio.sleep(0)
     with pytest.raises(Refused, match="does not answer"):
         await waiting
+
+
+async def test_a_lease_that_lies_idle_goes_back(bank: Bank) -> None:
+    async with purses(bank, beat_seconds=0.005) as [purse]:
+        done = await held(purse, STATE, "0.1")
+        assert [each.reserved for each in bank.standings()] == [5 * 10**8]
+        await asyncio.sleep(0.3)
+        assert [each.reserved for each in bank.standings()] == [10**8]  # a request holds it
+        purse.settle(done, Decimal("0.02"))
+        await asyncio.sleep(0.1)
+        (now,) = bank.standings()
+        assert (now.settled, now.reserved) == (2 * 10**7, 0)

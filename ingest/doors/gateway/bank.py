@@ -35,6 +35,8 @@ EXPIRY_NS = 10 * SECOND
 #: So long after somebody was short, all are asked to return what they do not hold for a request.
 SHORT_NS = SECOND
 SWEEP_NS = SECOND
+#: A slice is at most so many times what is wanted: what a killed gateway holds counts as spent.
+AHEAD = 16
 
 
 _open_here: dict[Path, Bank] = {}
@@ -124,7 +126,7 @@ class Bank:
             return share
         # Where others are short, nobody gets more than what is asked for.
         ahead = 0 if now < account.short_until else room // (2 * self._alive(now))
-        share.granted += min(room, max(wanted, ahead))
+        share.granted += min(room, max(wanted, min(ahead, AHEAD * wanted)))
         return share
 
     def _keep(self, holder: Holder, shares: list[Share], *, closed: bool) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from hf_ledger.ingest.doors.gateway.exchanging import Drawn, Granted, Lent, Said
 from hf_ledger.ingest.doors.gateway.state import Budget
 
+#: With a beat of a quarter of a second, two seconds.
+IDLE_EXCHANGES = 8
+
 
 @dataclass(slots=True, eq=False)
 class Account:
@@ -22,6 +25,7 @@ class Account:
     told_spent: int = 0
     told_returned: int = 0
     recalled: bool = False  # others are short
+    idle: int = 0  # exchanges since something was reserved
     needed: int = 0  # what waiting requests need, and the least of them
     least: int = 0
 
@@ -51,7 +55,10 @@ class Account:
         self.least = min(self.least, amount) if self.least else amount
 
     def say(self) -> Said:
-        """What goes to the owner now; needs are said once."""
+        """What goes to the owner now; needs are said once, and what lies idle goes back."""
+        self.idle += 1
+        if self.idle > IDLE_EXCHANGES and not self.needed:
+            self.give_back()
         wanted, least = self.needed - self.free, self.least - self.free
         if not self.needed:
             wanted = least = 0
