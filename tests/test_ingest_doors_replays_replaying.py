@@ -7,6 +7,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from factories_calls import make_call
@@ -28,7 +29,6 @@ from factories_replays import (
 
 from hf_ledger.ingest.call import Replayed
 from hf_ledger.ingest.doors.gateway.state import Screening
-from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.replaying import Judging, Skipped
 from hf_ledger.ingest.doors.replays.sampling import Draw, Sampled, sampled_of
 from hf_ledger.ingest.places import Places
@@ -227,12 +227,11 @@ async def test_a_candidate_that_never_answers_is_given_up_at_its_worst_cost(plac
         await asyncio.sleep(3)
         return raw_reply(b"{}")
 
-    allowance = Allowance(lambda key_id: Decimal(0), lambda: "2026-08")
-    async with models(places, candidate=sleeping) as served:
-        row = await replayed(served, sampled(), allowance=allowance, seconds=0.05)
-    assert (row.outcome, row.candidate_cost) == ("error", None)
-    assert not allowance.hold("k1", Decimal("0.991"), Decimal(1))
-    assert allowance.hold("k1", Decimal("0.99"), Decimal(1))
+    async with models(places, usd="0.015", candidate=sleeping) as served:
+        row = await replayed(served, sampled(), seconds=0.05)
+        assert (row.outcome, row.candidate_cost) == ("error", None)
+        with pytest.raises(Skipped, match="over_cap"):
+            await replayed(served, sampled(), seconds=0.05)
 
 
 async def skipped(models: Models, which: Sampled, **given: Any) -> str:
@@ -295,8 +294,8 @@ async def test_what_nobody_can_price_or_pay_is_not_sent(places: Places) -> None:
     async with models(places) as served:
         assert await skipped(served, sampled(), worst=lambda _: None) == "unpriced"
         assert await skipped(served, sampled(), worst=lambda _: Decimal("1.01")) == "over_cap"
-        unknown = Allowance(lambda key_id: None, lambda: "2026-08")
-        assert await skipped(served, sampled(), allowance=unknown) == "over_cap"
+        uncapped = sampled(key=msgspec.structs.replace(make_key(), key_id="k2"))
+        assert await skipped(served, uncapped) == "over_cap"
 
 
 async def test_a_replay_whose_judge_nobody_can_pay_is_kept_unjudged(places: Places) -> None:

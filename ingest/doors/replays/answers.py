@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -64,7 +65,7 @@ def answer_of(reply: bytes) -> str | None:
         return text if isinstance(text, str) else None
     tools = message.get("tool_calls")
     if isinstance(tools, list) and tools:
-        return msgspec.json.encode([_tool_of(each) for each in tools]).decode()
+        return tools_as_text(map(_named, tools))
     return _text_of(message.get("content"))
 
 
@@ -80,18 +81,25 @@ def _first_choice(reply: bytes) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-def _tool_of(call: Any) -> dict[str, Any]:
-    """Name and arguments of a tool's call, without its id."""
+def tools_as_text(calls: Iterable[tuple[Any, Any]]) -> str:
+    """Calls of tools, by name and arguments, as one JSON list; they have no ids."""
+    return msgspec.json.encode([_tool_of(name, given) for name, given in calls]).decode()
+
+
+def _named(call: Any) -> tuple[Any, Any]:
     function = call.get("function") if isinstance(call, dict) else None
     function = function if isinstance(function, dict) else {}
-    given = function.get("arguments")
+    return function.get("name"), function.get("arguments")
+
+
+def _tool_of(name: Any, given: Any) -> dict[str, Any]:
     parsed = raw.decode(_JSON, given.encode("utf-8", "replace")) if isinstance(given, str) else None
-    return {"name": function.get("name"), "arguments": given if parsed is None else parsed}
+    return {"name": name, "arguments": given if parsed is None else parsed}
 
 
 def has_limit(asked: dict[str, Any]) -> bool:
     """Whether the request says how long its answer may be."""
-    return not asked.keys().isdisjoint(_LIMITS)
+    return any(asked.get(name) is not None for name in _LIMITS)
 
 
 def repeated(asked: dict[str, Any], model: str, written: int | None) -> bytes:
