@@ -159,6 +159,24 @@ def test_a_rate_holds_over_all_of_them(running: House) -> None:
     assert set(statuses) == {200, 429}
 
 
+def test_a_share_of_a_keys_calls_is_replayed_within_its_cap_over_all_of_them(
+    running: House,
+) -> None:
+    key = running.key(
+        *("--replay-share", "1", "--replay-candidate", "Qwen/Qwen3-4B-Instruct-2507:nscale"),
+        *("--replay-usd", "0.000005"),
+    )
+    for url in running.urls * 6:
+        assert running.post(url, key, max_tokens=20).status_code == 200
+    replays = [row for row in calls(running.places) if row.source == "replay"]
+    cap = f"replay:{key[4:12]}"
+    shown = json.loads(running.ledger("budget", "show", "--format", "json"))["budgets"]
+    (row,) = [each for each in shown if each["budget_id"] == cap]
+    assert {each.key_id for each in replays} <= {key[4:12]}
+    assert 0 < len(replays) < 18
+    assert 0 <= Decimal(row["left_usd"]) < Decimal("0.000005")
+
+
 def test_the_audit_of_all_processes_is_whole(running: House) -> None:
     assert "as they were written" in running.ledger("audit", "verify")
     exported = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
