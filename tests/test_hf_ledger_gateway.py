@@ -18,7 +18,10 @@ import httpx
 import pytest
 from factories_practice import Practice, calls, practice_server
 
+from hf_ledger.gateway import plan_of
+from hf_ledger.ingest.doors.replays.replaying import Judging
 from hf_ledger.ingest.places import Places
+from hf_ledger.settings import Settings
 
 TOKEN = "hf_markertokenofthewholegateway"
 PROMPT = "amarkerthatisnowhere"
@@ -213,6 +216,12 @@ def test_a_gateway_without_an_owner_goes_on_within_its_lease(tmp_path: Path) -> 
         while alone.post(alone.urls[1], key).status_code != 200:
             assert time.monotonic() < deadline, "the new owner is not found"
             time.sleep(0.2)
+
+
+def test_the_models_that_judge_come_from_the_settings() -> None:
+    told = Settings(replay_judge_model="o/judge", replay_embedding_model="o/vectors")
+    assert plan_of(told).judging == Judging(embedding_model="o/vectors", llm_model="o/judge")
+    assert plan_of(Settings()).judging == Judging()
 
 
 def test_without_a_token_there_is_no_gateway(tmp_path: Path) -> None:

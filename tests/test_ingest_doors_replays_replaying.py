@@ -29,6 +29,7 @@ from factories_replays import (
 
 from hf_ledger.ingest.call import Replayed
 from hf_ledger.ingest.doors.gateway.state import Screening
+from hf_ledger.ingest.doors.replays.answers import LEAST_LIMIT
 from hf_ledger.ingest.doors.replays.replaying import Judging, Skipped
 from hf_ledger.ingest.doors.replays.sampling import Draw, Sampled, sampled_of
 from hf_ledger.ingest.places import Places
@@ -60,7 +61,14 @@ async def test_a_replay_asks_the_candidate_and_keeps_both_sides(places: Places) 
 
 
 async def test_the_request_is_repeated_for_one_whole_answer_nobody_stores(places: Places) -> None:
-    more = {"stream": True, "stream_options": {}, "n": 3, "store": True, "temperature": 0.3}
+    more = {
+        "stream": True,
+        "stream_options": {},
+        "n": 3,
+        "best_of": 3,
+        "store": True,
+        "temperature": 0.3,
+    }
     async with models(places, candidate=says("yes")) as served:
         await replayed(served, sampled(asked={**more, "max_tokens": 7}))
     ((path, body),) = served.asked
@@ -71,6 +79,13 @@ async def test_the_request_is_repeated_for_one_whole_answer_nobody_stores(places
         "temperature": 0.3,
         "max_tokens": 7,
     }
+
+
+async def test_a_limit_of_null_is_none(places: Places) -> None:
+    async with models(places, candidate=says("yes")) as served:
+        await replayed(served, sampled(asked={"max_tokens": None}))
+    ((_, body),) = served.asked
+    assert body["max_tokens"] == LEAST_LIMIT
 
 
 async def test_a_request_without_a_limit_gets_one_and_a_cut_answer_proves_nothing(
@@ -253,6 +268,8 @@ async def test_what_is_no_text_or_has_no_answer_is_not_sent(places: Places) -> N
         assert await skipped(served, sound) == "not_text"
         assert await skipped(served, sampled(body=b'{"inputs": "x"}')) == "not_text"
         assert await skipped(served, sampled(body=b"no JSON")) == "not_text"
+        several = b'{"model": "o/m", "prompt": ["one", "two"]}'
+        assert await skipped(served, sampled(body=several)) == "not_text"
         assert await skipped(served, sampled(reply=b"{}")) == "no_answer"
         assert await skipped(served, sampled(" ")) == "no_answer"
         assert await skipped(served, sampled(asked={"model": CANDIDATE})) == "same_model"

@@ -266,6 +266,19 @@ async def test_the_practice_server_is_replayed_as_any_other(places: Places) -> N
     assert {call.purpose for call in calls(places)} == {"replay", "evaluation"}
 
 
+async def test_at_the_end_one_line_says_what_became_of_all(
+    places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with models(places) as served:
+        replays = replays_of(served)
+        offer(replays, 2)
+        offer(replays, text="x" * 300_000)
+        with caplog.at_level(logging.INFO, "hf_ledger"):
+            await replays.close()
+    (said,) = [each.getMessage() for each in caplog.records if each.name == "hf_ledger"]
+    assert said.endswith("have ended: 2 dropped, 3 sampled, 1 too_large")
+
+
 # -- killed ----------------------------------------------------------------------------------------
 
 KILLED = """

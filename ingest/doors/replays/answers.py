@@ -12,7 +12,7 @@ from hf_ledger.ingest.wire import estimate, raw
 _JSON = msgspec.json.Decoder()
 
 #: A repeated request asks for one whole answer that nobody stores.
-_LEFT_OUT = frozenset({"stream", "stream_options", "n", "store"})
+_LEFT_OUT = frozenset({"stream", "stream_options", "n", "best_of", "store"})
 #: Where a request set no limit, so that what a replay may cost has one.
 LEAST_LIMIT = 4096
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -24,6 +24,9 @@ def asked_of(body: bytes) -> dict[str, Any] | None:
     if not isinstance(asked, dict) or not isinstance(asked.get("model"), str):
         return None
     if asked.keys().isdisjoint({"messages", "prompt"}) or _is_more_than_text(asked):
+        return None
+    if not isinstance(asked.get("prompt", ""), str):
+        # Several prompts are several answers, each up to the limit.
         return None
     return asked
 
