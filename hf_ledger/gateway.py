@@ -77,6 +77,7 @@ def has_token(places: Places) -> bool:
 def plan_of(settings: Settings) -> Plan:
     """What the settings say of a gateway. Raises `Unusable` for a target without its token."""
     from hf_ledger.ingest.doors.gateway.opening import Plan
+    from hf_ledger.ingest.doors.replays.replaying import Judging
 
     named = {name: target for name, target in settings.targets.items() if target.url}
     return Plan(
@@ -89,6 +90,9 @@ def plan_of(settings: Settings) -> Plan:
         audit_lost=settings.audit_lost,
         own_key_providers=settings.own_key_providers,
         policy=settings.compliance.policy(),
+        judging=Judging(
+            settings.replay_embedding_model or None, settings.replay_judge_model or None
+        ),
         targets={name: base_of(target.url or "") for name, target in named.items()},
         tokens={
             name: os.environ[target.token_variable]

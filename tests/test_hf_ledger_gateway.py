@@ -18,7 +18,10 @@ import httpx
 import pytest
 from factories_practice import Practice, calls, practice_server
 
+from hf_ledger.gateway import plan_of
+from hf_ledger.ingest.doors.replays.replaying import Judging
 from hf_ledger.ingest.places import Places
+from hf_ledger.settings import Settings
 
 TOKEN = "hf_markertokenofthewholegateway"
 PROMPT = "amarkerthatisnowhere"
@@ -192,6 +195,24 @@ def test_others_administer_nothing(running: House) -> None:
     assert httpx.post(url, content=b"x" * 70_000, headers=admins, timeout=20).status_code == 413
 
 
+def test_a_share_of_a_keys_calls_is_replayed_within_its_cap_over_all_of_them(
+    running: House,
+) -> None:
+    key = running.key(
+        *("--replay-share", "1", "--replay-candidate", "Qwen/Qwen3-4B-Instruct-2507:nscale"),
+        *("--replay-usd", "0.000005"),
+    )
+    for url in running.urls * 6:
+        assert running.post(url, key, max_tokens=20).status_code == 200
+    replays = [row for row in calls(running.places) if row.source == "replay"]
+    cap = f"replay:{key[4:12]}"
+    shown = json.loads(running.ledger("budget", "show", "--format", "json"))["budgets"]
+    (row,) = [each for each in shown if each["budget_id"] == cap]
+    assert {each.key_id for each in replays} <= {key[4:12]}
+    assert 0 < len(replays) < 18
+    assert 0 <= Decimal(row["left_usd"]) < Decimal("0.000005")
+
+
 def test_the_audit_of_all_processes_is_whole(running: House) -> None:
     assert "as they were written" in running.ledger("audit", "verify")
     exported = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
@@ -236,6 +257,12 @@ def test_a_gateway_without_an_owner_goes_on_within_its_lease(tmp_path: Path) -> 
         while alone.post(alone.urls[1], key).status_code != 200:
             assert time.monotonic() < deadline, "the new owner is not found"
             time.sleep(0.2)
+
+
+def test_the_models_that_judge_come_from_the_settings() -> None:
+    told = Settings(replay_judge_model="o/judge", replay_embedding_model="o/vectors")
+    assert plan_of(told).judging == Judging(embedding_model="o/vectors", llm_model="o/judge")
+    assert plan_of(Settings()).judging == Judging()
 
 
 def test_without_a_token_there_is_no_gateway(tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Cost, Outcome
+from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Cost, Outcome, Tap
 from hf_ledger.ingest.doors.gateway.body import Body
 from hf_ledger.ingest.doors.gateway.listening import LEAVING
 from hf_ledger.ingest.doors.gateway.passage import Passage
 from hf_ledger.ingest.doors.gateway.paths import passed_on
-from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent
+from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent, labels_of
 from hf_ledger.ingest.doors.gateway.refusal import REQUEST_ID_HEADER, Refused
 from hf_ledger.ingest.doors.gateway.state import Key, State
 from hf_ledger.ingest.doors.gateway.upstream import Upstream
@@ -73,7 +73,7 @@ class Door:
     """An ASGI application for every path of the gateway.
 
     `checks` are passed in their order; `refused` is told of each request that one stopped, and by
-    which, `offer` of each good reply. `upstream` is there while the event loop runs.
+    which; `tap` is asked at each good reply. `upstream` is there while the event loop runs.
     """
 
     limits: Limits
@@ -84,7 +84,7 @@ class Door:
     cost_of: Cost
     bounds: Callable[[Asking], bool] = lambda _asking: False  # whether its worst case must be known
     refused: Callable[[Asking, Outcome, str], None] = lambda _asking, _outcome, _by: None
-    offer: Callable[[Asking, Outcome, bytes], None] | None = None
+    tap: Callable[[Asking], Tap | None] = lambda _asking: None
     tokens: Mapping[str, str] = field(default_factory=dict)  # of servers of one's own, by URL
     upstream: Upstream | None = None
 
@@ -152,7 +152,8 @@ class Visit:
             before.abandon()
         url = recorder.address(asking.upstream + asking.path)
         sent = Sent(asking.method, url, self.scope["headers"], asking.body)
-        self.trip = recorder.begin(sent, asking.key, asking.headers)
+        key = asking.key
+        self.trip = recorder.begin(sent, labels_of(key, asking.headers), key.key_id)
         if isinstance(self.trip, Flight):
             call = self.trip.call
             call.call_id = asking.request_id

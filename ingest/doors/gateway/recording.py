@@ -77,19 +77,25 @@ class Recorder:
 
     def __init__(self, spool: Path, keys: Path, settings: WireSettings) -> None:
         self.segments = Segments(spool, lambda: this_process(APP))
+        self.settings = settings
         self.hook = Hook(self.segments, settings, NONE, keys)
         self._addresses: dict[str, Address] = {}
 
-    def begin(self, sent: Sent, key: Key, headers: Mapping[str, str]) -> Trip | None:
-        """The trip to follow; a Flight where it is a call, None where nothing is to be kept."""
-        token = current.set(labels_of(key, headers))
+    def begin(
+        self, sent: Sent, labels: Labels, key_id: str | None, asker: str | None = None
+    ) -> Trip | None:
+        """The trip to follow; a Flight where it is a call, None where nothing is to be kept.
+
+        `asker` tells whose second attempt the same request would be; without one, the key's.
+        """
+        token = current.set(labels)
         try:
             trip = self.hook.begin(sent)
         finally:
             current.reset(token)
         if isinstance(trip, Flight):
-            trip.asker = key.key_id
-            trip.call.key_id = key.key_id
+            trip.asker = asker or key_id
+            trip.call.key_id = key_id
         return trip
 
     def address(self, url: str) -> Address:
