@@ -129,12 +129,12 @@ def table(found: Sequence[Standing]) -> list[Row]:
     return [
         {
             "Budget": who(each),
-            "Period": each.period,
-            "Limit": dollars(each.limit),
-            "Settled": dollars(each.settled),
             "Used": "–" if each.share is None else percent(each.share),
-            "Reserved": dollars(each.reserved),
+            "Settled": dollars(each.settled),
+            "Limit": dollars(each.limit),
             "Left": dollars(each.left),
+            "Reserved": dollars(each.reserved),
+            "Period": each.period,
             "Kind": kind(each),
         }
         for each in found

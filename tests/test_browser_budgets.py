@@ -88,4 +88,5 @@ def test_over_is_red_near_is_yellow_and_nothing_scrolls_sideways(
         expect(near).to_contain_text(f"Team {LONG}: $999.99 of $1,000.00 this month (>99 %), hard.")
         expect(alerts.filter(has_text="calm")).to_have_count(0)
         expect(page.get_by_role("heading", name="Budgets")).to_be_visible()
+        expect(page.get_by_text("hf-ledger budget set")).to_be_visible()
         assert not scrolls_sideways(page)

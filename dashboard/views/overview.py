@@ -117,7 +117,8 @@ def budgets_card(view: View, standings: Sequence[Standing]) -> None:
     if not standings:
         return
     with cards.card("Budgets", caption=budgets.CAPTION):
-        cards.data_table(budgets.table(standings), "Budgets of the gateway, fullest first")
+        alt = "Budgets of the gateway, fullest first"
+        cards.data_table(budgets.table(standings), alt, {"Budget": 150})
         cards.csv_button(view, "budgets", budgets.rows(standings))
 
 
