@@ -201,13 +201,17 @@ def warm() -> None:
 def lay_out(desk: Desk) -> None:
     """Give the pages their books."""
     from hf_ledger.dashboard.books import Book, Shelf, book_origins, shelve
+    from hf_ledger.ingest.doors.gateway.budgets import shown
 
     def own_version() -> tuple[int, int]:
         return count_of(desk.own), desk.collected + desk.own.changes
 
+    def budgets() -> list[dict[str, Any]]:
+        return shown(desk.own, desk.places, desk.bank)
+
     ask = asking(desk.own)
     books = {
-        "yours": Book("yours", book_origins("yours"), ask, own_version),
+        "yours": Book("yours", book_origins("yours"), ask, own_version, budgets),
         "practice": Book("practice", book_origins("practice"), ask, own_version),
     }
     if desk.sample:

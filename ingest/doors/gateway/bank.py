@@ -25,6 +25,7 @@ from hf_ledger.ingest.doors.gateway.exchanging import (
 )
 from hf_ledger.ingest.doors.gateway.journal import Journal, Share, files
 from hf_ledger.ingest.doors.gateway.lending import Lender, later
+from hf_ledger.ingest.doors.gateway.overruns import Overruns
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
@@ -59,6 +60,7 @@ class Bank:
         self._sessions = 0
         self._began = self._swept = clock()
         self._books = Books.read(places, state or State())
+        self._overruns = Overruns(self._books)
         fresh = not files(places)
         self._lender = Lender(self._began, self._books.holders, fresh=fresh, expiry_ns=EXPIRY_NS)
         self._journal = Journal(places, self._books.past(wall()))
@@ -97,12 +99,13 @@ class Bank:
             now = self._clock()
             holder = self._books.holders.get(message.gateway) or holder_of(message)
             shares = [self._weighed(holder, said, now) for said in message.accounts]
-            self._keep(holder, shares, closed=message.closing)
+            changed = self._keep(holder, shares, closed=message.closing)
             self._heard(holder, message.session, now)
             granted = [self._granted(each, now) for each in shares]
             lent = self._lent(holder, message, now)
             if message.closing:
                 self._close(holder)
+            self._overruns.tell(changed)
             return Reply(holder.session, EXPIRY_NS // 10**6, granted, lent)
 
     def standings(self) -> list[Standing]:
@@ -129,13 +132,14 @@ class Bank:
         share.granted += min(room, max(wanted, min(ahead, AHEAD * wanted)))
         return share
 
-    def _keep(self, holder: Holder, shares: list[Share], *, closed: bool) -> None:
-        """Write down what is new, then believe it."""
+    def _keep(self, holder: Holder, shares: list[Share], *, closed: bool) -> list[Share]:
+        """Write down what is new, then believe it; gives what was."""
         changed = [each for each in shares if each != self._books.share(holder.gateway, each)]
         if changed or closed or holder.gateway not in self._books.holders:
             self._journal.write(holder.entry(changed, closed=closed))
         for each in changed:
             self._books.account(each).put(holder.gateway, each)
+        return changed
 
     def _granted(self, share: Share, now: int) -> Granted:
         recall = now < self._books.account(share).short_until
