@@ -24,7 +24,7 @@ from hf_ledger.ingest.catalogue import chores
 from hf_ledger.ingest.doors.api import keys
 from hf_ledger.ingest.doors.gateway import budgets, exchanging
 from hf_ledger.ingest.doors.gateway.audit.administration import note
-from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.bank import bank_here
 from hf_ledger.ingest.doors.gateway.publishing import refresh_state
 from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
@@ -145,32 +145,32 @@ def connect(places: Places | None = None) -> Session:
             time.sleep(0.1)
 
 
-def responder(ledger: Ledger, places: Places, bank: Bank | None = None) -> Handle:
+def responder(ledger: Ledger, places: Places) -> Handle:
     """What the owner's socket answers with: `Listener(places, responder(ledger, places))`.
 
-    With a bank, gateway processes lease from it here; an exchange never waits for the ledger.
+    Where this process keeps a bank, gateways lease from it here, and never wait for the ledger.
     """
 
     def handle(name: str, payload: bytes) -> bytes:
+        bank = bank_here(places)
         if bank and name == exchanging.COMMAND:
             return bank.answer(payload)
-        result = perform(ledger, places, name, payload, bank)
+        result = perform(ledger, places, name, payload)
         return _stream(result) if name == "ask" else msgspec.json.encode(result)
 
     return handle
 
 
-def perform(
-    ledger: Ledger, places: Places, name: str, payload: bytes, bank: Bank | None = None
-) -> pa.Table | dict[str, Any]:
+def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Table | dict[str, Any]:
     """Carry out one request in the process that holds the ledger.
 
-    Whatever may change keys, budgets or prices is known to every gateway when this returns.
+    Whatever may change keys, budgets or prices is known to every gateway when this returns, and
+    the audit knows who changed what.
     """
-    done = _performed(ledger, places, name, payload, bank)
+    done = _performed(ledger, places, name, payload)
     if name not in QUIET:
         refresh_state(ledger, places)
-        if bank:
+        if bank := bank_here(places):
             bank.adopt(Watched(places.gateway_state).now())
         if isinstance(done, dict):
             note(places, name, payload, done)
@@ -178,7 +178,7 @@ def perform(
 
 
 def _performed(
-    ledger: Ledger, places: Places, name: str, payload: bytes, bank: Bank | None
+    ledger: Ledger, places: Places, name: str, payload: bytes
 ) -> pa.Table | dict[str, Any]:
     match name:
         case "ask":
@@ -192,7 +192,7 @@ def _performed(
         case _ if name in chores.COMMANDS:
             return chores.perform(ledger, name, payload)
         case _ if name in budgets.COMMANDS:
-            return budgets.perform(ledger, places, name, payload, bank)
+            return budgets.perform(ledger, places, name, payload)
     raise Usage(f"unknown command {name!r}; there are {', '.join(COMMANDS)}.")
 
 

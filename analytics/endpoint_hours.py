@@ -46,6 +46,7 @@ touched as (
         )) as minute
     from calls
     where host_kind = 'endpoint'
+        and outcome <> 'refused'
         and ts >= ?
         and ts < ?
         and origin in ('live', 'import')

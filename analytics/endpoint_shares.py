@@ -41,6 +41,7 @@ under_way as (
         ) as ends
     from calls
     where host_kind = 'endpoint'
+        and outcome <> 'refused'
         and origin in ('live', 'import')
         and ts >= ?
         and ts < ?

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hf_ledger.analytics.kernel.measures import FAILED
+from hf_ledger.analytics.kernel.measures import FAILED, error_share
 from hf_ledger.analytics.overkill import overkill
 from hf_ledger.analytics.peaks import busiest
 from hf_ledger.analytics.savings import savings
@@ -117,17 +117,23 @@ def unpriced(rows: Sequence[Row]) -> list[Row]:
 
 
 def failing(rows: Sequence[Row]) -> list[Row]:
-    often = [
-        r for r in rows if r["calls"] >= ERROR_CALLS and r["errors"] / r["calls"] >= ERROR_SHARE
-    ]
+    often = [row for row in rows if sent_on(row) >= ERROR_CALLS and failures(row) >= ERROR_SHARE]
     often.sort(key=lambda row: (-row["errors"], row["provider"] or "", row["model"] or ""))
     return [failed(row) for row in often]
 
 
+def sent_on(row: Row) -> int:
+    return int(row["calls"] - row["refused"])
+
+
+def failures(row: Row) -> float:
+    return error_share(row["errors"], row["calls"], row["refused"]) or 0.0
+
+
 def failed(row: Row) -> Row:
     sentence = (
-        f"{row['errors']:,} of {counted(row['calls'], 'call')} to {route(row)} failed "
-        f"({percent(row['errors'] / row['calls'], 1)})."
+        f"{row['errors']:,} of {counted(sent_on(row), 'call')} to {route(row)} failed "
+        f"({percent(failures(row), 1)})."
     )
     where = {"provider": [row["provider"] or ""], "model": [row["model"] or ""]}
     return observation("errors", sentence, row["errors"], {**where, "outcome": list(FAILED)})

@@ -107,6 +107,7 @@ class Figures:
 
     calls: int
     errors: int
+    refused: int
     cost: Decimal | None
     list_cost: Decimal | None
     input_tokens: int | None

@@ -21,6 +21,7 @@ MEASURES = f"{PARTS.rstrip()},{TOKENS}"
 COLUMNS = (
     "calls",
     "errors",
+    "refused",
     "priced_calls",
     "unpriced_calls",
     "endpoint_calls",

@@ -39,6 +39,9 @@ MEASURES = f"""
 
 LATENCIES = "count(*) as calls"
 
+# A refusal is quick, and says nothing of how fast models answer.
+TIMED = "lat_bin is not null and outcome <> 'refused'"
+
 LATEST_LIST = """
 select max(captured_at) as captured_at
 from price_lists
@@ -48,6 +51,7 @@ COLUMNS = (
     "calls",
     "ok",
     "errors",
+    "refused",
     "priced_calls",
     "unpriced_calls",
     "endpoint_calls",
@@ -84,8 +88,8 @@ def totals(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
 
 
 def latencies(cursor: duckdb.DuckDBPyConnection, scope: Scope) -> dict[int, int]:
-    """Calls by latency bin; those of unknown latency are left out."""
-    table = aggregate(cursor, scope, ("lat_bin",), LATENCIES, only="lat_bin is not null")
+    """Calls by latency bin; those of unknown latency, and refused ones, are left out."""
+    table = aggregate(cursor, scope, ("lat_bin",), LATENCIES, only=TIMED)
     return dict(zip(table["lat_bin"].to_pylist(), table["calls"].to_pylist(), strict=True))
 
 

@@ -85,5 +85,14 @@ def estimated_tokens(totals: Mapping[str, Any]) -> str:
     return f" The tokens of {counted(calls, 'call')} are estimated." if calls else ""
 
 
+def refusals(calls: int) -> str:
+    """What a refused call is, where there are any; else empty."""
+    if not calls:
+        return ""
+    were = "was" if calls == 1 else "were"
+    refused = f"{counted(calls, 'call')} {were} refused by your gateway"
+    return f"{refused}, reached no model and cost nothing."
+
+
 def mean_tokens(value: float | None) -> str:
     return "an unknown number of" if value is None else f"{value:,.0f}"

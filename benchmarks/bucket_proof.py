@@ -20,9 +20,10 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, TCPConnector
 
-from benchmarks.limits_gateway import ADMITTED_HEADER
-from benchmarks.limits_processes import GatewayCommand, Processes, gateway_command, running
-from hf_ledger.ingest.doors.gateway.state import Key, Limits, State
+from benchmarks.limits_processes import HEADERS, Processes, proof_key, running
+from hf_ledger.ingest.doors.gateway.audit.exporting import exported
+from hf_ledger.ingest.doors.gateway.audit.records import Decided, record_of
+from hf_ledger.ingest.doors.gateway.state import Limits, State
 from hf_ledger.ingest.places import Places
 
 CAPACITY, PER_SECOND = 40, 50.0
@@ -30,14 +31,7 @@ CAPACITY, PER_SECOND = 40, 50.0
 NOTED_SECONDS = 0.02
 
 STATE = State(
-    keys=(
-        Key(
-            key_id="proof",
-            key_hash="",
-            name="proof",
-            limits=Limits(capacity=CAPACITY, per_second=PER_SECOND),
-        ),
-    ),
+    keys=(proof_key(Limits(capacity=CAPACITY, per_second=PER_SECOND, concurrent=10**4)),),
 )
 
 
@@ -87,11 +81,8 @@ async def client(session: ClientSession, url: str, random_: random.Random, resul
     body = {"model": "proof/model", "messages": [], "max_tokens": 1}
     while time.monotonic() < deadline:
         with suppress(ClientError):
-            async with session.post(url, json=body) as reply:
-                if reply.status == 200:
-                    result.admitted.append(int(reply.headers[ADMITTED_HEADER]))
-                else:
-                    result.refused += 1
+            async with session.post(url, json=body, headers=HEADERS) as reply:
+                result.refused += reply.status == 429
         await asyncio.sleep(random_.uniform(0, 0.1))
 
 
@@ -120,12 +111,15 @@ def run(
     clients: int,
     seconds: float,
     kill: bool,
-    command: GatewayCommand = gateway_command,
 ) -> Result:
-    """One run in a folder of its own."""
-    result = Result(killed=kill, seconds=seconds)
-    with running(Places(folder), STATE, seed, 3, command) as processes:
+    """One run in a folder of its own; when requests were let pass, the audit says."""
+    places, result = Places(folder), Result(killed=kill, seconds=seconds)
+    with running(places, STATE, seed) as processes:
         asyncio.run(driven(processes, result, clients, seed))
+    records = map(record_of, exported(places))
+    result.admitted = [
+        each.ts * 1_000 for each in records if isinstance(each, Decided) and each.refused_by is None
+    ]
     return result
 
 

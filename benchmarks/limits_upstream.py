@@ -8,6 +8,7 @@ import sys
 
 from aiohttp import web
 
+PROVIDER = "stub"
 LATENCY_SECONDS = (0.005, 0.05)
 
 
@@ -27,7 +28,9 @@ class Upstream:
         self.output_tokens += wrote
         choice = {"index": 0, "message": {"role": "assistant", "content": ""}}
         usage = {"prompt_tokens": 1, "completion_tokens": wrote}
-        return web.json_response({"choices": [choice], "usage": usage})
+        return web.json_response(
+            {"choices": [choice], "usage": usage}, headers={"x-inference-provider": PROVIDER}
+        )
 
     async def total(self, request: web.Request) -> web.Response:
         return web.json_response({"calls": self.calls, "output_tokens": self.output_tokens})

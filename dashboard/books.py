@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from hf_ledger.analytics.questions import Ask
 from hf_ledger.analytics.scope import OWN_ORIGINS
 from hf_ledger.ingest.places import Places
 
 BookName = Literal["yours", "practice", "sample"]
+Row = dict[str, Any]
 
 LABELS: dict[str, str] = {"yours": "Yours", "practice": "Practice", "sample": "Sample"}
 BANNERS: dict[str, str] = {
@@ -32,6 +33,7 @@ class Book:
     origins: tuple[str, ...]
     ask: Ask
     version: Callable[[], tuple[int, ...]]
+    budgets: Callable[[], list[Row]] = list  # as `hf-ledger budget show` has them; none by default
 
     @property
     def label(self) -> str:

@@ -48,6 +48,8 @@ BASES = {
     "unknown": "No price is known for this provider, model and day; that is not the same as free.",
 }
 
+REFUSED = "Your gateway refused this call: it was not sent on, and reached no model."
+
 #: Bases whose sum is shown line by line.
 BY_PRICE_ROWS = frozenset({"list_price_tokens", "provider_list_price", "collected_price"})
 
@@ -125,7 +127,8 @@ def text_of(value: object) -> str:
 def priced(call: Row) -> list[str]:
     """The sum, line by line, then where its prices come from."""
     basis = call["cost_basis"]
-    lines = [BASES[basis] if basis in BASES else str(basis)]
+    lines = [REFUSED] if call.get("outcome") == "refused" else []
+    lines.append(BASES[basis] if basis in BASES else str(basis))
     if call.get("allocated_cost") is not None:
         lines.append(
             f"Allocated: {exact(call['allocated_cost'])}, its share of the endpoint's hours by the "

@@ -64,9 +64,8 @@ def cost(row: Row) -> str:
 def outcome(row: Row) -> str:
     if row["outcome"] == "ok":
         return "ok"
-    return " ".join(
-        str(each) for each in (row["outcome"], row["status"], row["error_kind"]) if each
-    )
+    said = "refused by gateway" if row["outcome"] == "refused" else row["outcome"]
+    return " ".join(str(each) for each in (said, row["status"], row["error_kind"]) if each)
 
 
 def seconds(ms: float | None) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -101,14 +102,20 @@ def savings_table(rows: Sequence[Row]) -> None:
     st.table(shown, border="horizontal", alt="Price differences by move, untested")
 
 
-def data_table(shown: Sequence[Row], alt: str) -> None:
-    """A table whose whole numbers have thousands and whose money stands on the right."""
-    columns: dict[str, Any] = {}
+def data_table(
+    shown: Sequence[Row], alt: str, widths: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """A table whose whole numbers have thousands and whose money stands on the right.
+
+    `widths` in pixels are for columns of long names, which else push the rest off a phone.
+    """
+    text = st.column_config.TextColumn
+    columns: dict[str, Any] = {name: text(width=width) for name, width in widths.items()}
     for name, value in (shown[0] if shown else {}).items():
         if isinstance(value, int):
             columns[name] = st.column_config.NumberColumn(format="localized")
         elif isinstance(value, str) and ("$" in value or value == PRICE_UNKNOWN):
-            columns[name] = st.column_config.TextColumn(alignment="right")
+            columns[name] = text(alignment="right")
     st.dataframe(list(shown), column_config=columns, hide_index=True, alt=alt, placeholder="–")
 
 

@@ -83,6 +83,14 @@ def plus(left: Values, right: Values) -> Values:
     return [added([one, other]) for one, other in zip(left, right, strict=True)]
 
 
+def less(whole: Values, part: Values) -> Values:
+    """Day by day; unknown where either is."""
+    return [
+        None if one is None or other is None else one - other
+        for one, other in zip(whole, part, strict=True)
+    ]
+
+
 def floats(values: Values) -> list[float | None]:
     return [None if value is None else float(value) for value in values]
 

@@ -8,9 +8,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from hf_ledger.analytics.kernel.measures import error_share
 from hf_ledger.analytics.words import ESTIMATE, dollars, percent
 from hf_ledger.dashboard import daily, words
-from hf_ledger.dashboard.format import at_least, change, count, points, share
+from hf_ledger.dashboard.format import at_least, change, count, points
 from hf_ledger.dashboard.words import How
 
 Row = dict[str, Any]
@@ -36,7 +37,7 @@ def headlines(
     now: Row, before: Row, rows: list[Row], days: list[date], listed: str
 ) -> list[Figure]:
     """Figures of `totals` now and before, with `spend` rows by day for the small lines."""
-    names = ("calls", "cost", "errors", "priced_calls", "input_tokens", "output_tokens")
+    names = ("calls", "cost", "errors", "refused", "priced_calls", "input_tokens", "output_tokens")
     daily_of = {name: daily.by_day(rows, days, name) for name in names}
     return [
         cost_figure(now, before, daily_of, listed),
@@ -96,7 +97,7 @@ def errors_figure(now: Row, before: Row, days: Days) -> Figure:
         "Error rate",
         percent(error_rate(now), 2),
         points(error_rate(now), error_rate(before)),
-        daily.ratio_days(days["errors"], days["calls"]),
+        daily.ratio_days(days["errors"], daily.less(days["calls"], days["refused"])),
         words.how_errors(now),
         bad_when_up=True,
     )
@@ -110,4 +111,4 @@ def per_thousand(totals: Row) -> Decimal | None:
 
 
 def error_rate(totals: Row) -> float | None:
-    return share(totals["errors"], totals["calls"])
+    return error_share(totals["errors"], totals["calls"], totals["refused"])

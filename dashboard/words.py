@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from hf_ledger.analytics.coverage import coverage
-from hf_ledger.analytics.words import NO_ENDPOINT_HOURS, counted, dollars, estimated_tokens, percent
-from hf_ledger.dashboard.format import count, full, short_model
+from hf_ledger.analytics.words import (
+    NO_ENDPOINT_HOURS,
+    counted,
+    dollars,
+    estimated_tokens,
+    percent,
+    refusals,
+)
+from hf_ledger.dashboard.format import at_least, count, full, short_model
 
 UNTESTED_MEANS = "The same tokens at the price of a smaller model or a cheaper provider"
 NOT_TESTED = "not yet tested"
+
+#: Calls that nobody asked for to have their answer: they test another model.
+SIDE_PURPOSES = frozenset({"replay", "judge", "evaluation"})
 
 Row = dict[str, Any]
 
@@ -42,6 +53,16 @@ def not_kept(counts: Mapping[str, int]) -> str:
         f"{counted(dropped, 'call')} could not be written to disk, {were} dropped by the program "
         f"that made them, and {are} in no figure here."
     )
+
+
+def side_work(rows: Sequence[Row]) -> str:
+    """How much of a total went to replays and judges (`spend` by purpose); empty without any."""
+    side = [row for row in rows if row["purpose"] in SIDE_PURPOSES]
+    if not sum(row["calls"] for row in side):
+        return ""
+    known = [row["cost"] for row in side if row["cost"] is not None]
+    cost = sum(known, Decimal(0)) if known else None
+    return f"Of which replays and judges: {at_least(cost, sum(r['unpriced_calls'] for r in side))}."
 
 
 def endpoint_hours(totals: Row) -> str:
@@ -77,7 +98,7 @@ def how_calls(totals: Row) -> How:
     return How(
         "Count of attempts to have a model do work, failed ones included.",
         f"{full(totals['ok'])} ok + {full(totals['calls'] - totals['ok'])} others "
-        f"= {full(totals['calls'])}.",
+        f"= {full(totals['calls'])}. {refusals(totals['refused'])}".rstrip(),
         "One row per attempt in the ledger; look-ups, polls and downloads are not calls.",
     )
 
@@ -101,8 +122,9 @@ def how_tokens(totals: Row) -> How:
 
 def how_errors(totals: Row) -> How:
     return How(
-        "Calls with outcome error, interrupted or lost ÷ all calls.",
-        f"{full(totals['errors'])} ÷ {full(totals['calls'])}.",
+        "Calls with outcome error, interrupted or lost ÷ calls that were sent on. What your "
+        "gateway refused reached no model and is in neither.",
+        f"{full(totals['errors'])} ÷ {full(totals['calls'] - totals['refused'])}.",
         "The status of the reply, or how the connection ended.",
     )
 

@@ -117,6 +117,7 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
     from hf_ledger.gateway import Mounted
     from hf_ledger.ingest.doors.api.door import Door
     from hf_ledger.ingest.doors.api.routes import api_routes
+    from hf_ledger.ingest.doors.gateway.admin_routes import Administration
     from hf_ledger.ingest.doors.gateway.listening import Patient
     from hf_ledger.ingest.doors.gateway.opening import prefixes, routes
 
@@ -133,7 +134,8 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
         return {"status": "ok", "calls": count_of(desk.own)}
 
     hosts = host_names(desk.settings)
-    paths = [*api_routes(door), *routes(mounted)]
+    administration = Administration(desk.own, desk.places)
+    paths = [*api_routes(door), *administration.routes(), *routes(mounted)]
     app = application(lifespan, health, desk.address, hosts, paths, plain=prefixes())
     config = uvicorn.Config(
         app,
@@ -199,13 +201,17 @@ def warm() -> None:
 def lay_out(desk: Desk) -> None:
     """Give the pages their books."""
     from hf_ledger.dashboard.books import Book, Shelf, book_origins, shelve
+    from hf_ledger.ingest.doors.gateway.budgets import shown
 
     def own_version() -> tuple[int, int]:
         return count_of(desk.own), desk.collected + desk.own.changes
 
+    def budgets() -> list[dict[str, Any]]:
+        return shown(desk.own, desk.places, desk.bank)
+
     ask = asking(desk.own)
     books = {
-        "yours": Book("yours", book_origins("yours"), ask, own_version),
+        "yours": Book("yours", book_origins("yours"), ask, own_version, budgets),
         "practice": Book("practice", book_origins("practice"), ask, own_version),
     }
     if desk.sample:
@@ -318,8 +324,7 @@ def owning(desk: Desk) -> Iterator[None]:
         bank = Bank(desk.places, Watched(desk.places.gateway_state).now())
         desk.bank = stack.enter_context(contextlib.closing(bank))
         for ledger, places in opened(desk):
-            lends = bank if ledger is desk.own else None
-            listener = Listener(places, responder(ledger, places, lends), desk.address)
+            listener = Listener(places, responder(ledger, places), desk.address)
             stack.callback(listener.close)
         yield
 

@@ -185,6 +185,12 @@ class Settings(BaseSettings):
     audit_lost: Literal["refuse", "go_on"] = Field(
         "refuse", description="What a gateway does with a request that the audit can't note."
     )
+    replay_judge_model: str = Field(
+        "", description="Model that judges replayed free text; none: words are compared."
+    )
+    replay_embedding_model: str = Field(
+        "", description="Model of embeddings that compares replayed free text, before a judge."
+    )
     audit_days: int = Field(400, ge=1, description="Days that files of the audit are kept.")
     encryption_key_file: str = Field(
         "", description="File with the key that the gateway's token is encrypted with."

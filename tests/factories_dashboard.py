@@ -39,17 +39,27 @@ def asking(ledger: Ledger) -> Ask:
 
 
 def book_of(
-    name: BookName, ledger: Ledger, version: Callable[[], tuple[int, ...]] | None = None
+    name: BookName,
+    ledger: Ledger,
+    version: Callable[[], tuple[int, ...]] | None = None,
+    budgets: Callable[[], list[dict[str, Any]]] = list,
 ) -> Book:
     """A book whose answers are never those of another test."""
     fixed = (next(_versions),)
-    return Book(name, book_origins(name), asking(ledger), version or (lambda: fixed))
+    return Book(name, book_origins(name), asking(ledger), version or (lambda: fixed), budgets)
 
 
-def lay(ledgers: Mapping[BookName, Ledger], **more: Any) -> Shelf:
-    """Put these books on the shelf, with a clock that stands at `NOW`."""
+def lay(
+    ledgers: Mapping[BookName, Ledger],
+    budgets: Callable[[], list[dict[str, Any]]] = list,
+    **more: Any,
+) -> Shelf:
+    """Put these books on the shelf, with a clock that stands at `NOW`; budgets are yours."""
     st.cache_data.clear()
-    books = {name: book_of(name, ledger) for name, ledger in ledgers.items()}
+    books = {
+        name: book_of(name, ledger, budgets=budgets if name == "yours" else list)
+        for name, ledger in ledgers.items()
+    }
     laid = Shelf(**{"books": books, "clock": lambda: NOW, "checkout": "/src/hf-ledger", **more})
     shelve(laid)
     return laid
@@ -79,6 +89,23 @@ def failed(**more: Any) -> dict[str, Any]:
     return make_row(
         **{"ts": LAST_WEEK, **given, "cost": Decimal(0), "list_cost": Decimal(0), **more}
     )
+
+
+def refused(**more: Any) -> dict[str, Any]:
+    """A call that the gateway did not send on, in a millisecond."""
+    given = {
+        "source": "gateway",
+        "outcome": "refused",
+        "status": 402,
+        "error_kind": "quota",
+        "payer": "nobody",
+        "latency_ms": 1.2,
+        "lat_bin": 3,
+        "uncached_input_tokens": None,
+        "output_tokens": None,
+        "tokens_source": "none",
+    }
+    return failed(**{**given, **more})
 
 
 def week() -> list[dict[str, Any]]:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.gateway.asking import Asking
 from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Said, Transport
+from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply, Said, Transport
 from hf_ledger.ingest.doors.gateway.leases import Purse
 from hf_ledger.ingest.doors.gateway.matching import Labels
 from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import Budget, State
 from hf_ledger.ingest.doors.gateway.transports import Direct
+from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.spool.process import process_start, this_process
 
 SECOND = 10**9
 #: 25 November 2026, 12:00 UTC.
 NOON = 1_795_608_000.0
 COMPANY = Labels()
+#: Seconds in which nothing is exchanged unless somebody waits.
+NEVER = 60.0
 
 
 class Clock:
@@ -84,3 +90,43 @@ async def held(
     """A reservation, waited for where it has to be."""
     found = purse.reserve(state, labels, None if worst is None else Decimal(worst))
     return await found if isinstance(found, Awaitable) else found
+
+
+def asking_of(asked: Any, call: Call | None, **changes: Any) -> Asking:
+    """A request on its way with this body."""
+    given: dict[str, Any] = {
+        "request_id": "r1",
+        "ts": call.ts if call else 0,
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "address": "127.0.0.1",
+        "headers": {},
+        "body": json.dumps(asked).encode(),
+        "state": State(),
+        "asked": asked,
+        "call": call,
+    }
+    return Asking(**{**given, **changes})
+
+
+class Lossy:
+    """A way to the bank that can be cut, or lose the answers."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank = bank
+        self.cut = False
+        self.deaf = False
+        self.asked = 0
+
+    async def exchange(self, message: Exchange) -> Reply:
+        self.asked += 1
+        if self.cut:
+            raise Unusable("cut")
+        answer = self.bank.exchange(message)
+        await asyncio.sleep(0)
+        if self.deaf:
+            raise Unusable("lost")
+        return answer
+
+    def close(self) -> None:
+        self.cut = True

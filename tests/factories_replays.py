@@ -14,11 +14,15 @@ from typing import Any
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from factories_calls import NOON, make_call, micros
+from factories_limits import purses
 
 from hf_ledger.ingest.call import Call, Replayed
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
+from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.matching import Labels
 from hf_ledger.ingest.doors.gateway.state import Key, Replaying, State
 from hf_ledger.ingest.doors.replays.allowance import Allowance
+from hf_ledger.ingest.doors.replays.caps import caps_of
 from hf_ledger.ingest.doors.replays.errand import Errand, Reply
 from hf_ledger.ingest.doors.replays.replaying import Replayer
 from hf_ledger.ingest.ledger.ledger import Ledger
@@ -124,6 +128,7 @@ class Models:
     segments: Segments
     url: str = ""
     session: ClientSession = field(init=False)
+    allowance: Allowance = field(init=False)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
     prices: dict[str, Decimal | None] = field(default_factory=dict)  # by model; None: unknown
@@ -157,21 +162,28 @@ class Models:
         standard = {
             "send": self.send,
             "worst": lambda errand: Decimal("0.01"),
-            "allowance": Allowance(lambda key_id: Decimal(0), lambda: "2026-08"),
+            "allowance": self.allowance,
             "host_of": lambda model: self.url,
         }
         return Replayer(**{**standard, **given})
 
 
 @asynccontextmanager
-async def models(places: Places, **answers: Answer) -> AsyncIterator[Models]:
-    """Serve `candidate`, `strong`, `judge` and `embedder` as given, behind a real session."""
+async def models(places: Places, usd: str = "1", **answers: Answer) -> AsyncIterator[Models]:
+    """Serve `candidate`, `strong`, `judge` and `embedder` as given, behind a real session.
+
+    Replays of the key "k1" may cost so many USD, which a bank in `places` lends.
+    """
     names = {"candidate": CANDIDATE, "strong": STRONG, "judge": JUDGE, "embedder": EMBEDDER}
     segments = Segments(places.spool)
     made = Models({names[name]: answer for name, answer in answers.items()}, segments)
     app = web.Application()
     app.router.add_post("/v1/{rest:.*}", made.answer)
-    async with TestServer(app) as server, ClientSession() as session:
+    state = State(budgets=caps_of([make_key(usd=usd)]))
+    bank = Bank(places, state)
+    async with TestServer(app) as server, ClientSession() as session, purses(bank) as (purse,):
         made.url, made.session = str(server.make_url("")).rstrip("/"), session
+        made.allowance = Allowance(purse, lambda: state, lambda errand: Labels())
         yield made
+    bank.close()
     segments.close()

@@ -126,6 +126,14 @@ def test_a_failed_call_and_one_of_unknown_latency_have_a_share(ledger: Ledger) -
     assert all(share and share > 0 for share in shares(ledger))
 
 
+def test_a_refused_call_made_no_endpoint_busy(ledger: Ledger) -> None:
+    run(ledger)
+    insert_rows(ledger, [call(5), call(30, 1.0, outcome="refused", cost_basis="free")])
+    (hours,) = asked(ledger, "endpoint_hours")
+    assert (hours["calls"], hours["idle_minutes"]) == (1, 59)
+    assert shares(ledger) == [hours["cost"] - hours["idle_cost"], None]
+
+
 def test_hours_that_come_late_give_their_calls_a_share(ledger: Ledger) -> None:
     insert_rows(ledger, [call(5)])
     assert shares(ledger) == [None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ def rows(draw: st.DrawFn) -> Row:
         "uncached_input_tokens": draw(lengths),
         "cache_read_tokens": draw(st.sampled_from([None, 0, 1, 300])),
         "output_tokens": draw(st.sampled_from([None, 0, 1, 16, 17, 400])),
+        "lat_bin": draw(st.sampled_from([None, 0, 3, 100, 150])),
     }
     kind = draw(st.sampled_from(["priced", "unpriced", "endpoint", "free"]))
     if kind == "priced":
@@ -121,9 +123,22 @@ def test_spend_by_team_and_suitable_class(found: list[Row]) -> None:
         row = answers[key]
         assert row["calls"] == len(group)
         assert row["errors"] == sum(r["outcome"] in {"error", "interrupted", "lost"} for r in group)
+        assert row["refused"] == sum(r["outcome"] == "refused" for r in group)
         assert row["cost"] == known_cost(group)
         assert row["input_tokens"] == summed([input_of(r) for r in group])
         assert row["output_tokens"] == summed([r["output_tokens"] for r in group])
+
+
+@settings(max_examples=30, deadline=None)
+@given(ledgers)
+def test_latencies_are_those_of_calls_that_were_sent_on(found: list[Row]) -> None:
+    sent = [row for row in found if row["outcome"] != "refused" and row["lat_bin"] is not None]
+    bins = sorted(row["lat_bin"] for row in sent)
+    (answer,) = asked(found)("totals", scope(*YEAR)).to_pylist()
+    for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95)):
+        # Nearest rank: the first of which so many are not above it.
+        place = max(0, math.ceil(share * len(bins)) - 1)
+        assert answer[name] == (1.05 ** (bins[place] + 0.5) if bins else None)
 
 
 @settings(max_examples=30, deadline=None)

@@ -96,6 +96,14 @@ def test_a_route_that_fails_often_in_words() -> None:
     assert opened(ask, row) == row["calls"] == 3
 
 
+def test_refusals_neither_hide_a_route_that_fails_nor_make_one() -> None:
+    refusals = [free(outcome="refused", status=402) for _ in range(100)]
+    rows = [*(free() for _ in range(3)), *(priced("1") for _ in range(17)), *refusals]
+    (row,) = found(asked(rows), "errors")
+    assert row["sentence"].startswith("3 of 20 calls to ")
+    assert found(asked([free(), priced("1"), *refusals]), "errors") == []
+
+
 @pytest.mark.parametrize(("failed", "calls"), [(1, 19), (1, 21), (19, 19), (0, 100)])
 def test_few_calls_or_few_errors_are_no_observation(failed: int, calls: int) -> None:
     rows = [*(free() for _ in range(failed)), *(priced("1") for _ in range(calls - failed))]

@@ -164,6 +164,27 @@ def test_quantiles_count_calls_of_known_latency_only() -> None:
     assert slow["p95_ms"] == pytest.approx(1.05**150.5)
 
 
+def refusal(**columns: Any) -> Row:
+    """A call that the gateway did not send on: quick, free, and nobody's failure."""
+    given = {"source": "gateway", "outcome": "refused", "status": 402, "lat_bin": 3, **columns}
+    return free(**given)
+
+
+def test_a_refusal_is_counted_free_and_no_error() -> None:
+    row = totals(priced("1"), free(), refusal(), refusal())
+    assert (row["calls"], row["ok"], row["errors"], row["refused"]) == (4, 1, 1, 2)
+    assert (row["priced_calls"], row["free_calls"], row["unpriced_calls"]) == (1, 3, 0)
+    assert row["cost"] == 1
+
+
+def test_refusals_make_no_model_look_quicker() -> None:
+    asked_of_a_model = [make_row(lat_bin=100), make_row(lat_bin=150)]
+    row = totals(*asked_of_a_model, *(refusal() for _ in range(98)))
+    assert row["p50_ms"] == pytest.approx(1.05**100.5)
+    assert row["p95_ms"] == pytest.approx(1.05**150.5)
+    assert totals(refusal())["p50_ms"] is None
+
+
 def test_the_price_list_is_the_latest() -> None:
     ledger = memory([make_row()])
     lists = [

@@ -30,6 +30,7 @@ def row(day: date, model: str | None, cost: str | None, calls: int = 1) -> dict[
         "calls": calls,
         "cost": None if cost is None else Decimal(cost),
         "errors": 0,
+        "refused": 0,
         "priced_calls": 0 if cost is None else calls,
         "input_tokens": 10 * calls,
         "output_tokens": None,
@@ -42,6 +43,7 @@ def totals(**more: Any) -> dict[str, Any]:
         "calls": 8,
         "ok": 7,
         "errors": 1,
+        "refused": 0,
         "priced_calls": 6,
         "unpriced_calls": 1,
         "endpoint_calls": 0,
@@ -260,8 +262,10 @@ def test_a_thousand_calls_cost_what_a_thousand_priced_ones_do() -> None:
     assert per_thousand(totals(priced_calls=0, cost=Decimal(0))) is None
 
 
-def test_error_rate_counts_all_calls() -> None:
+def test_error_rate_counts_all_calls_that_were_sent_on() -> None:
     assert error_rate(totals()) == 1 / 8
+    assert error_rate(totals(calls=20, refused=12)) == 1 / 8
+    assert error_rate(totals(calls=12, errors=0, refused=12)) is None
     assert error_rate(totals(calls=0, errors=0)) is None
 
 
@@ -279,6 +283,12 @@ def test_headlines_in_their_order_and_only_errors_may_be_red() -> None:
     assert shown[0].value == "at least $12.00"
     assert shown[0].change == "+100.0 %"
     assert [len(each.days) for each in shown] == [7] * 5
+
+
+def test_a_day_of_refusals_does_not_hide_that_its_calls_fail() -> None:
+    day = {**row(DAYS[0], "a", "1.00", calls=10), "errors": 1, "refused": 8}
+    shown = headlines(totals(), totals(), [day], DAYS, "At the list.")
+    assert shown[-1].days == [1 / 2, *[None] * 6]
 
 
 # -- words ---------------------------------------------------------------------------------------
@@ -329,7 +339,12 @@ def test_each_how_puts_the_numbers_into_the_formula() -> None:
     assert "6 priced calls add up to $12.00" in words.how_spend(totals(), "List.").figures
     assert words.how_per_thousand(totals()).figures == "$12.00 ÷ 6 × 1,000."
     assert words.how_errors(totals()).figures == "1 ÷ 8."
+    assert words.how_errors(totals(calls=10, refused=2)).figures == "1 ÷ 8."
     assert words.how_calls(totals()).figures == "7 ok + 1 others = 8."
+    assert words.how_calls(totals(calls=10, refused=2)).figures == (
+        "7 ok + 3 others = 10. "
+        "2 calls were refused by your gateway, reached no model and cost nothing."
+    )
     assert words.how_tokens(totals()).figures.startswith("1,000 in, of which 100 read")
     assert words.how_priced(totals()).figures == "7 ÷ 8."
 

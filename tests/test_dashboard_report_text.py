@@ -120,6 +120,15 @@ def test_the_terms_say_what_a_reader_must_know() -> None:
     assert "nobody's costs" not in terms
 
 
+def test_refusals_are_in_the_terms_where_there_are_any() -> None:
+    refused = free(outcome="refused", status=402)
+    made = report(priced("1"), free(), refused)
+    assert (made.totals.errors, made.totals.refused) == (1, 1)
+    said = "1 call was refused by your gateway, reached no model and cost nothing."
+    assert said in " ".join(text.terms(made))
+    assert "refused" not in " ".join(text.terms(report(priced("1"), free())))
+
+
 def test_the_terms_of_a_sample_begin_with_what_it_is() -> None:
     terms = text.terms(report(priced("1", origin="sample"), origins=("sample",)))
     assert terms[0] == "Sample data: these are nobody's costs."

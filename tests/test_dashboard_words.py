@@ -119,9 +119,9 @@ def test_a_thousand_times_the_mean(cost: Decimal, calls: int) -> None:
     assert found * calls / 1000 == pytest.approx(cost)
 
 
-@given(st.integers(0, 1000), st.integers(0, 1000))
-def test_the_error_rate_is_a_share(errors: int, others: int) -> None:
-    rate = error_rate({"errors": errors, "calls": errors + others})
+@given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1000))
+def test_the_error_rate_is_a_share(errors: int, others: int, refused: int) -> None:
+    rate = error_rate({"errors": errors, "calls": errors + others + refused, "refused": refused})
     assert (rate is None) is (errors + others == 0)
     assert rate is None or 0 <= rate <= 1
 

@@ -73,7 +73,8 @@ def test_every_option_reaches_the_gateways(
         on=True, data_class="confidential", found="route", target="ours"
     )
     assert key.replaying == Replaying(share=0.05, candidate="o/small", usd="7.5")
-    (budget,) = state(places).budgets
+    budget, cap = state(places).budgets
+    assert (cap.value, cap.usd) == (f"replay:{key.key_id}", "7.5")
     assert (budget.dimension, budget.value, budget.period, Decimal(budget.usd), budget.hard) == (
         "key",
         key.key_id,

@@ -18,7 +18,10 @@ import httpx
 import pytest
 from factories_practice import Practice, calls, practice_server
 
+from hf_ledger.gateway import plan_of
+from hf_ledger.ingest.doors.replays.replaying import Judging
 from hf_ledger.ingest.places import Places
+from hf_ledger.settings import Settings
 
 TOKEN = "hf_markertokenofthewholegateway"
 PROMPT = "amarkerthatisnowhere"
@@ -127,6 +130,7 @@ def test_a_call_through_each_is_a_row(running: House) -> None:
 def test_the_estimate_is_what_the_ledger_says(running: House) -> None:
     reply = running.post(running.urls[1], running.key())
     call_id = reply.headers["x-hf-ledger-call-id"]
+    time.sleep(1.5)  # the owner takes what was written twice a second
     (row,) = json.loads(running.ledger("calls", call_id, "--format", "json"))["rows"]
     assert Decimal(row["cost"]) == Decimal(reply.headers["x-hf-ledger-cost-estimate"]) > 0
 
@@ -157,6 +161,56 @@ def test_a_rate_holds_over_all_of_them(running: House) -> None:
     statuses = [running.post(url, key).status_code for url in running.urls * 4]
     assert statuses.count(200) <= 4
     assert set(statuses) == {200, 429}
+
+
+def test_an_administrator_makes_and_ends_keys_over_http(running: House) -> None:
+    admins = {"authorization": f"Bearer {running.key('--role', 'admin')}"}
+    url = running.urls[0] + "/api/gateway/keys"
+    asked = {"name": "robot", "user": "robot", "models": ["meta-llama/*"]}
+    made = httpx.post(url, json=asked, headers=admins, timeout=20).json()
+    assert running.post(running.urls[1], made["key"]).status_code == 200
+    listed = httpx.get(url, headers=admins, timeout=20).json()["keys"]
+    assert made["key_id"] in {each["key_id"] for each in listed}
+    assert made["key"] not in json.dumps(listed)
+    ended = httpx.delete(f"{url}/{made['key_id']}", headers=admins, timeout=20)
+    assert ended.status_code == 200
+    assert running.post(running.urls[1], made["key"]).status_code == 401
+    noted = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
+    done = [each for each in noted if each.get("subject") == made["key_id"]]
+    assert [each["action"] for each in done] == ["key_create", "key_revoke"]
+    assert {each["who"] for each in done} == {f"key:{admins['authorization'][11:19]}"}
+
+
+def test_others_administer_nothing(running: House) -> None:
+    url = running.urls[0] + "/api/gateway/keys"
+    for key, status in ((running.key(), 403), ("hfl_wrong", 401), ("", 401)):
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        reply = httpx.post(url, json={"name": "x"}, headers=headers, timeout=20)
+        assert reply.status_code == status
+        assert reply.json()["error"]["type"] == "gateway"
+    admins = {"authorization": f"Bearer {running.key('--role', 'admin')}"}
+    for body in ({"name": "x", "role": "admin"}, {"nonsense": 1}, {"name": ""}):
+        assert httpx.post(url, json=body, headers=admins, timeout=20).status_code == 400
+    assert httpx.post(url, content=b"{", headers=admins, timeout=20).status_code == 400
+    assert httpx.post(url, content=b"x" * 70_000, headers=admins, timeout=20).status_code == 413
+
+
+def test_a_share_of_a_keys_calls_is_replayed_within_its_cap_over_all_of_them(
+    running: House,
+) -> None:
+    key = running.key(
+        *("--replay-share", "1", "--replay-candidate", "Qwen/Qwen3-4B-Instruct-2507:nscale"),
+        *("--replay-usd", "0.000005"),
+    )
+    for url in running.urls * 6:
+        assert running.post(url, key, max_tokens=20).status_code == 200
+    replays = [row for row in calls(running.places) if row.source == "replay"]
+    cap = f"replay:{key[4:12]}"
+    shown = json.loads(running.ledger("budget", "show", "--format", "json"))["budgets"]
+    (row,) = [each for each in shown if each["budget_id"] == cap]
+    assert {each.key_id for each in replays} <= {key[4:12]}
+    assert 0 < len(replays) < 18
+    assert 0 <= Decimal(row["left_usd"]) < Decimal("0.000005")
 
 
 def test_the_audit_of_all_processes_is_whole(running: House) -> None:
@@ -203,6 +257,12 @@ def test_a_gateway_without_an_owner_goes_on_within_its_lease(tmp_path: Path) -> 
         while alone.post(alone.urls[1], key).status_code != 200:
             assert time.monotonic() < deadline, "the new owner is not found"
             time.sleep(0.2)
+
+
+def test_the_models_that_judge_come_from_the_settings() -> None:
+    told = Settings(replay_judge_model="o/judge", replay_embedding_model="o/vectors")
+    assert plan_of(told).judging == Judging(embedding_model="o/vectors", llm_model="o/judge")
+    assert plan_of(Settings()).judging == Judging()
 
 
 def test_without_a_token_there_is_no_gateway(tmp_path: Path) -> None:

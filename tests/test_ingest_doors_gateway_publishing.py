@@ -18,6 +18,8 @@ from hf_ledger.ingest.catalogue.contracts import Agreed, Contract
 from hf_ledger.ingest.doors.api import keys
 from hf_ledger.ingest.doors.api.keys import add_key, make_key
 from hf_ledger.ingest.doors.api.scopes import NewBudget
+from hf_ledger.ingest.doors.gateway import budgets
+from hf_ledger.ingest.doors.gateway.bank import Bank
 from hf_ledger.ingest.doors.gateway.publishing import Publisher, gateway_state, refresh_state
 from hf_ledger.ingest.doors.gateway.state import (
     Budget,
@@ -28,7 +30,7 @@ from hf_ledger.ingest.doors.gateway.state import (
     State,
 )
 from hf_ledger.ingest.doors.gateway.state_file import Watched, publish
-from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.errors import Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 
@@ -127,6 +129,49 @@ def test_revoking_twice_keeps_the_first_end_of_its_budgets(ledger: Ledger, place
             session.command("key_revoke", key_id=key_id)
             ends += cursor.execute("select removed_at from budgets").fetchall()
     assert ends[0] == ends[1] != (None,)
+
+
+REPLAYED = Replaying(share=0.05, candidate="o/small", usd="12.5")
+
+
+def test_what_replays_of_a_key_may_cost_is_a_budget_that_ends_with_the_key(
+    ledger: Ledger, places: Places
+) -> None:
+    _, key_id = created(ledger, replaying=REPLAYED)
+    created(ledger)
+    cap = f"replay:{key_id}"
+    assert state_of(ledger).budgets == (
+        Budget(budget_id=cap, dimension="key", value=cap, usd="12.5"),
+    )
+    with connect(places) as session:
+        session.command("key_revoke", key_id=key_id)
+    assert state_of(ledger).budgets == ()
+
+
+def test_it_is_shown_among_the_budgets_and_can_be_neither_set_nor_removed(
+    ledger: Ledger, places: Places
+) -> None:
+    _, key_id = created(ledger, replaying=REPLAYED)
+    refresh_state(ledger, places)
+    cap = f"replay:{key_id}"
+    with connect(places) as session:
+        (row,) = session.command("budget_show")["budgets"]
+        assert (row["budget_id"], row["value"], row["limit_usd"]) == (cap, cap, "12.500000000")
+        assert session.command("budget_list")["budgets"] == []
+        with pytest.raises(Usage, match="there is no budget"):
+            session.command("budget_remove", budget_id=cap)
+
+
+def test_setting_another_budget_does_not_take_it_from_the_bank(
+    ledger: Ledger, places: Places
+) -> None:
+    _, key_id = created(ledger, replaying=REPLAYED)
+    with closing(Bank(places, state_of(ledger))) as bank:
+        payload = msgspec.json.encode(budgets.new_budget(usd="3"))
+        budgets.perform(ledger, places, "budget_set", payload, bank)
+        assert [each.budget_id for each in bank.state.budgets][1:] == [f"replay:{key_id}"]
+        rows = budgets.perform(ledger, places, "budget_show", b"{}", bank)["budgets"]
+    assert [Decimal(row["limit_usd"]) for row in rows] == [3, Decimal("12.5")]
 
 
 # -- every command tells the gateways before it returns ----------------------------------------

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from hf_ledger.ingest.call import ReplayOutcome, Verdict
+from hf_ledger.ingest.doors.gateway.compliance.policy import CLASS_HEADER
 from hf_ledger.ingest.doors.gateway.state import Replaying
 from hf_ledger.ingest.doors.replays import answers, judges, replays, sampling, similarity
 from hf_ledger.ingest.doors.replays.preference import TEMPLATE
@@ -22,7 +23,7 @@ NAMED = [
     *get_args(ReplayOutcome),
     *Replaying.__struct_fields__,
     sampling.NO_REPLAY_HEADER,
-    sampling.DATA_CLASS_HEADER,
+    CLASS_HEADER,
 ]
 FIGURES = [
     f"{sampling.AGAINST_ITSELF:.0%}".replace("%", " %"),

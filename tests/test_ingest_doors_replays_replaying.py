@@ -7,6 +7,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from factories_calls import make_call
@@ -28,7 +29,7 @@ from factories_replays import (
 
 from hf_ledger.ingest.call import Replayed
 from hf_ledger.ingest.doors.gateway.state import Screening
-from hf_ledger.ingest.doors.replays.allowance import Allowance
+from hf_ledger.ingest.doors.replays.answers import LEAST_LIMIT
 from hf_ledger.ingest.doors.replays.replaying import Judging, Skipped
 from hf_ledger.ingest.doors.replays.sampling import Draw, Sampled, sampled_of
 from hf_ledger.ingest.places import Places
@@ -60,7 +61,14 @@ async def test_a_replay_asks_the_candidate_and_keeps_both_sides(places: Places) 
 
 
 async def test_the_request_is_repeated_for_one_whole_answer_nobody_stores(places: Places) -> None:
-    more = {"stream": True, "stream_options": {}, "n": 3, "store": True, "temperature": 0.3}
+    more = {
+        "stream": True,
+        "stream_options": {},
+        "n": 3,
+        "best_of": 3,
+        "store": True,
+        "temperature": 0.3,
+    }
     async with models(places, candidate=says("yes")) as served:
         await replayed(served, sampled(asked={**more, "max_tokens": 7}))
     ((path, body),) = served.asked
@@ -71,6 +79,13 @@ async def test_the_request_is_repeated_for_one_whole_answer_nobody_stores(places
         "temperature": 0.3,
         "max_tokens": 7,
     }
+
+
+async def test_a_limit_of_null_is_none(places: Places) -> None:
+    async with models(places, candidate=says("yes")) as served:
+        await replayed(served, sampled(asked={"max_tokens": None}))
+    ((_, body),) = served.asked
+    assert body["max_tokens"] == LEAST_LIMIT
 
 
 async def test_a_request_without_a_limit_gets_one_and_a_cut_answer_proves_nothing(
@@ -227,12 +242,11 @@ async def test_a_candidate_that_never_answers_is_given_up_at_its_worst_cost(plac
         await asyncio.sleep(3)
         return raw_reply(b"{}")
 
-    allowance = Allowance(lambda key_id: Decimal(0), lambda: "2026-08")
-    async with models(places, candidate=sleeping) as served:
-        row = await replayed(served, sampled(), allowance=allowance, seconds=0.05)
-    assert (row.outcome, row.candidate_cost) == ("error", None)
-    assert not allowance.hold("k1", Decimal("0.991"), Decimal(1))
-    assert allowance.hold("k1", Decimal("0.99"), Decimal(1))
+    async with models(places, usd="0.015", candidate=sleeping) as served:
+        row = await replayed(served, sampled(), seconds=0.05)
+        assert (row.outcome, row.candidate_cost) == ("error", None)
+        with pytest.raises(Skipped, match="over_cap"):
+            await replayed(served, sampled(), seconds=0.05)
 
 
 async def skipped(models: Models, which: Sampled, **given: Any) -> str:
@@ -254,6 +268,8 @@ async def test_what_is_no_text_or_has_no_answer_is_not_sent(places: Places) -> N
         assert await skipped(served, sound) == "not_text"
         assert await skipped(served, sampled(body=b'{"inputs": "x"}')) == "not_text"
         assert await skipped(served, sampled(body=b"no JSON")) == "not_text"
+        several = b'{"model": "o/m", "prompt": ["one", "two"]}'
+        assert await skipped(served, sampled(body=several)) == "not_text"
         assert await skipped(served, sampled(reply=b"{}")) == "no_answer"
         assert await skipped(served, sampled(" ")) == "no_answer"
         assert await skipped(served, sampled(asked={"model": CANDIDATE})) == "same_model"
@@ -295,8 +311,8 @@ async def test_what_nobody_can_price_or_pay_is_not_sent(places: Places) -> None:
     async with models(places) as served:
         assert await skipped(served, sampled(), worst=lambda _: None) == "unpriced"
         assert await skipped(served, sampled(), worst=lambda _: Decimal("1.01")) == "over_cap"
-        unknown = Allowance(lambda key_id: None, lambda: "2026-08")
-        assert await skipped(served, sampled(), allowance=unknown) == "over_cap"
+        uncapped = sampled(key=msgspec.structs.replace(make_key(), key_id="k2"))
+        assert await skipped(served, uncapped) == "over_cap"
 
 
 async def test_a_replay_whose_judge_nobody_can_pay_is_kept_unjudged(places: Places) -> None:

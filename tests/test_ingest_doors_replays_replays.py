@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,8 +31,8 @@ from factories_replays import (
     says,
 )
 
-from hf_ledger.ingest.call import Replayed
-from hf_ledger.ingest.doors.replays.allowance import Allowance
+from hf_ledger.ingest.call import Call, Replayed
+from hf_ledger.ingest.doors.gateway.asking import Asking
 from hf_ledger.ingest.doors.replays.replaying import Judging
 from hf_ledger.ingest.doors.replays.replays import AT_ONCE, MOST_WAITING, Replays
 from hf_ledger.ingest.ledger.ledger import Ledger
@@ -50,7 +49,16 @@ def replays_of(served: Models, seed: int = 1, **given: Any) -> Replays:
 def offer(replays: Replays, count: int = 1, answer: str = "yes", **asking: Any) -> None:
     for _ in range(count):
         asked = make_asking(**{"key": ALL, **asking})
-        replays.offer(asked, make_outcome(call=make_call(key_id="k1")), chat_reply(answer))
+        ended(replays, asked, make_call(key_id="k1"), chat_reply(answer))
+
+
+def ended(replays: Replays, asking: Asking, call: Call, reply: bytes) -> None:
+    """The call is answered, and its reply has gone by."""
+    tap = replays.tap(asking)
+    if tap is not None:
+        tap.opened("application/json", None)
+        tap.feed(reply)
+        tap.over(make_outcome(call=call))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -136,13 +144,12 @@ async def test_only_the_sampled_share_is_sent_and_the_rest_costs_next_to_nothing
 ) -> None:
     async with models(places) as served:
         replays = replays_of(served)
-        asked, outcome = make_asking(key=make_key(share=1e-9)), make_outcome()
-        body = chat_reply("yes")
+        asked = make_asking(key=make_key(share=1e-9))
         spans = []
         for _ in range(20):
             started = time.perf_counter()
             for _ in range(200):
-                replays.offer(asked, outcome, body)
+                assert replays.tap(asked) is None
             spans.append((time.perf_counter() - started) / 200)
     assert (replays.waiting, replays.counts) == (0, {})
     assert min(spans) < 20e-6
@@ -155,7 +162,7 @@ async def test_what_must_not_be_sent_again_is_counted_by_reason(places: Places) 
         offer(replays, 2, verdicts={"compliance": "mask: 1 email; class confidential"})
         offer(replays, text="x" * 300_000)
         offer(replays, key=None)
-        replays.offer(make_asking(key=ALL), make_outcome(call=make_call(purpose="judge")), b"")
+        ended(replays, make_asking(key=ALL), make_call(purpose="judge"), b"")
     assert replays.waiting == 0
     assert replays.counts == {
         "sampled": 5,
@@ -167,13 +174,12 @@ async def test_what_must_not_be_sent_again_is_counted_by_reason(places: Places) 
 
 
 async def test_a_cap_holds_whatever_is_under_way_and_unknown(places: Places) -> None:
-    async with models(places, candidate=says("yes"), strong=says("yes")) as served:
+    async with models(places, usd="0.095", candidate=says("yes"), strong=says("yes")) as served:
         served.prices = dict.fromkeys(served.answers)
-        allowance = Allowance(lambda key_id: Decimal("0.005"), lambda: "2026-08")
-        replays = replays_of(served, allowance=allowance)
-        offer(replays, 30, key=make_key(usd="0.10"))
+        replays = replays_of(served)
+        offer(replays, 30)
         task = asyncio.create_task(replays.run())
-        # A cent each at worst: nine are sent, and whether a tenth of a cent is left over or not.
+        # A cent each at worst: nine are sent, and half a cent is left over.
         await until(lambda: replays.counts["over_cap"] == 21)
         await replays.close()
         assert task.done()
@@ -181,10 +187,10 @@ async def test_a_cap_holds_whatever_is_under_way_and_unknown(places: Places) -> 
 
 
 async def test_what_a_request_did_not_cost_pays_for_the_next(places: Places) -> None:
-    async with models(places, candidate=says("yes"), strong=says("yes")) as served:
+    async with models(places, usd="0.10", candidate=says("yes"), strong=says("yes")) as served:
         replays = replays_of(served)
         # Thirty tenths of a cent; at their worst ten of them would reach the cap.
-        offer(replays, 30, key=make_key(usd="0.10"))
+        offer(replays, 30)
         await running(replays, replayed=30)
     assert replays.counts["over_cap"] == 0
 
@@ -260,6 +266,19 @@ async def test_the_practice_server_is_replayed_as_any_other(places: Places) -> N
     assert {call.purpose for call in calls(places)} == {"replay", "evaluation"}
 
 
+async def test_at_the_end_one_line_says_what_became_of_all(
+    places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with models(places) as served:
+        replays = replays_of(served)
+        offer(replays, 2)
+        offer(replays, text="x" * 300_000)
+        with caplog.at_level(logging.INFO, "hf_ledger"):
+            await replays.close()
+    (said,) = [each.getMessage() for each in caplog.records if each.name == "hf_ledger"]
+    assert said.endswith("have ended: 2 dropped, 3 sampled, 1 too_large")
+
+
 # -- killed ----------------------------------------------------------------------------------------
 
 KILLED = """
@@ -278,7 +297,10 @@ async def main():
         while True:
             call = make_call(key_id="k1")
             asked = make_asking(key=make_key(usd="1000"))
-            replays.offer(asked, make_outcome(call=call), chat_reply("yes"))
+            tap = replays.tap(asked)
+            tap.opened("application/json", None)
+            tap.feed(chat_reply("yes"))
+            tap.over(make_outcome(call=call))
             print(call.call_id, flush=True)
             await asyncio.sleep(0.001)
 

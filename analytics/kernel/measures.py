@@ -20,6 +20,7 @@ FAILED = ("error", "interrupted", "lost")
 PARTS = """
     count(*) as calls,
     count(case when outcome in ('error', 'interrupted', 'lost') then 1 end) as errors,
+    count(case when outcome = 'refused' then 1 end) as refused,
     count(case when cost is not null and cost_basis <> 'free' then 1 end) as priced_calls,
     count(case when cost is null and cost_basis <> 'endpoint_hours' then 1 end) as unpriced_calls,
     count(case when cost is null and cost_basis = 'endpoint_hours' then 1 end) as endpoint_calls,
@@ -36,6 +37,14 @@ TOKENS = """
 
 #: Columns that say which part of the calls a cost covers, in the order tables show them.
 COVERAGE = ("priced_calls", "unpriced_calls", "endpoint_calls", "free_calls")
+
+
+def error_share(errors: int, calls: int, refused: int) -> float | None:
+    """Errors among the calls that were sent on; None where none was.
+
+    What a gateway refused reached no model: counted here, it would hide that models fail.
+    """
+    return errors / (calls - refused) if calls > refused else None
 
 
 def regroup(

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from hf_ledger.analytics.kernel.measures import error_share
 from hf_ledger.analytics.report import Day, Part, WeeklyReport
 from hf_ledger.analytics.words import ESTIMATE, UNTESTED, dollars, percent
 from hf_ledger.dashboard.report import svg, text
@@ -49,12 +50,14 @@ def headlines(report: WeeklyReport) -> list[Cells]:
     """The four figures at the top."""
     now, before = report.totals, report.before
     each = now.cost * 1000 / now.priced_calls if now.cost is not None and now.priced_calls else None
-    failed = now.errors / now.calls if now.calls else None
+    failed = error_share(now.errors, now.calls, now.refused)
     return [
         figure(cost_label(report), dollars(now.cost), against(now.cost, before.cost)),
         figure("Calls", f"{now.calls:,}", against(Decimal(now.calls), Decimal(before.calls))),
         figure("Per 1,000 priced calls", dollars(each) if each is not None else "–", "on average"),
-        figure("Failed calls", percent(failed, 2) if now.calls else "–", f"{now.errors:,} calls"),
+        figure(
+            "Failed calls", "–" if failed is None else percent(failed, 2), f"{now.errors:,} calls"
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ from hf_ledger.analytics.words import (
     counted,
     dollars,
     percent,
+    refusals,
 )
 
 KINDS = {"downgrade": "smaller model", "cheaper_provider": "same model"}
@@ -127,6 +128,7 @@ def moment(at: datetime, zone: str) -> str:
 def terms(report: WeeklyReport) -> list[str]:
     """What a reader has to know before passing a figure on."""
     labelled = [f"{report.origin_label}: these are nobody's costs."] if report.origin_label else []
+    refused = f"{refusals(report.totals.refused)} " if report.totals.refused else ""
     return [
         *labelled,
         f"{ESTIMATE}: list price × tokens or units of each call, at the price of its provider, "
@@ -134,6 +136,6 @@ def terms(report: WeeklyReport) -> list[str]:
         f"{coverage_line(report)} Unknown prices are never counted as zero.",
         " ".join((list_line(report), *report.price_notes)),
         f"{endpoint_line(report)} {NOT_INVOICED}",
-        "Failed calls cost nothing and count as calls. Weeks run from Monday to Sunday in "
-        f"{report.zone}.",
+        "Failed calls cost nothing and count as calls. "
+        f"{refused}Weeks run from Monday to Sunday in {report.zone}.",
     ]

@@ -117,6 +117,7 @@ def summary(report: WeeklyReport) -> Sheet:
             ("List price, USD", now.list_cost, before.list_cost),
             ("Calls", now.calls, before.calls),
             ("Failed calls", now.errors, before.errors),
+            ("Calls refused by your gateway", now.refused, before.refused),
             ("Calls with a price", now.priced_calls, before.priced_calls),
             ("Calls that are free", now.free_calls, before.free_calls),
             ("Calls without a price", now.coverage.unpriced, before.coverage.unpriced),

@@ -11,7 +11,8 @@ from hf_ledger.analytics.words import percent
 from hf_ledger.dashboard import calltable, cards, filters, loaders
 from hf_ledger.dashboard.calldrawer import call_drawer, forget_call
 from hf_ledger.dashboard.filters import View, nothing_here
-from hf_ledger.dashboard.format import at_least, full, share
+from hf_ledger.dashboard.format import at_least, full
+from hf_ledger.dashboard.headlines import error_rate
 
 Row = dict[str, Any]
 
@@ -74,7 +75,7 @@ figures.cell(column_span=2).metric(
 with figures:
     st.metric("Calls", full(now["calls"]), border=True)
     st.metric("Price unknown", full(now["unpriced_calls"]), border=True)
-    st.metric("Error rate", percent(share(now["errors"], now["calls"]), 2), border=True)
+    st.metric("Error rate", percent(error_rate(now), 2), border=True)
 cards.honesty(now)
 
 order, descending = chosen_order()

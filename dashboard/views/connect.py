@@ -56,7 +56,8 @@ def latest(book: Book) -> str:
     row = loaders.rows(book, "calls", scope, limit=1)[0]
     who = row["team"] or row["app"] or "a program"
     said = f"{who} asked {short_model(row['model'] or row['requested_model'])}"
-    return plain(f"{said} at {row['provider'] or 'an unknown provider'}, {row['outcome']}")
+    how = "refused by your gateway" if row["outcome"] == "refused" else row["outcome"]
+    return plain(f"{said} at {row['provider'] or 'an unknown provider'}, {how}")
 
 
 st.title("Connect a program", anchor=False)

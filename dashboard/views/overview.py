@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,9 @@ import streamlit as st
 
 from hf_ledger.analytics.endpoint_hours import summed, with_usage
 from hf_ledger.analytics.periods import local_date
-from hf_ledger.analytics.words import UNTESTED, dollars, list_age
-from hf_ledger.dashboard import cards, charts, daily, filters, loaders, words
+from hf_ledger.analytics.words import UNTESTED, dollars, list_age, refusals
+from hf_ledger.dashboard import budgets, cards, charts, daily, filters, loaders, words
+from hf_ledger.dashboard.budgets import Standing
 from hf_ledger.dashboard.filters import View, nothing_here
 from hf_ledger.dashboard.format import at_least, full
 from hf_ledger.dashboard.headlines import headlines
@@ -86,6 +88,14 @@ def endpoints_card(view: View, totals: Row) -> None:
         cards.csv_button(view, "endpoint-hours", rows)
 
 
+def beside(view: View, totals: Row) -> None:
+    """What is in these figures though no program asked for it, or no model answered it."""
+    purposes = loaders.rows(view.book, "spend", view.scope, by=("purpose",))
+    said = [words.side_work(purposes), refusals(totals["refused"])]
+    if any(said):
+        st.caption(" ".join(each for each in said if each).replace("$", r"\$"))
+
+
 def losses(view: View) -> None:
     """Calls that no figure has, because their programs could not keep them."""
     rows = loaders.rows(view.book, "noticed", view.scope)
@@ -94,11 +104,32 @@ def losses(view: View) -> None:
         st.warning(said, icon=":material/error:")
 
 
+def budget_banner(standings: Sequence[Standing]) -> None:
+    """Budgets that are spent past their limit, in red, and those that soon will be."""
+    if over := budgets.listed(budgets.over(standings)):
+        st.error(over, icon=":material/money_off:")
+    if near := budgets.listed(budgets.near(standings)):
+        st.warning(near, icon=":material/hourglass_bottom:")
+
+
+def budgets_card(view: View, standings: Sequence[Standing]) -> None:
+    """What every budget has come to; none, no card."""
+    if not standings:
+        return
+    with cards.card("Budgets", caption=budgets.CAPTION):
+        alt = "Budgets of the gateway, fullest first"
+        cards.data_table(budgets.table(standings), alt, {"Budget": 150})
+        cards.csv_button(view, "budgets", budgets.rows(standings))
+
+
 view = filters.view()
 losses(view)
+standings = budgets.standings(view.book.budgets())
+budget_banner(standings)
 now = loaders.one(view.book, "totals", view.scope)
 if not now["calls"]:
     nothing_here(view)
+    budgets_card(view, standings)
     st.stop()
 
 before = loaders.one(view.book, "totals", view.prior)
@@ -111,6 +142,8 @@ listed = list_age(now["price_list_at"], cards.now())[0]
 days = daily.days_between(view.period.first, view.period.last)
 cards.figures(view, headlines(now, before, rows, days, listed))
 cards.honesty(now)
+beside(view, now)
+budgets_card(view, standings)
 endpoints_card(view, now)
 left, right = st.columns([2, 1])
 with left:

@@ -43,6 +43,18 @@ class Outcome:
     refused: str | None = None
 
 
+class Tap(Protocol):
+    """Wants the bytes of one reply on their way, and to be told how the request ended."""
+
+    def opened(self, content_type: str, encoding: str | None) -> None:
+        """The head of the reply is here."""
+
+    def feed(self, piece: bytes) -> None: ...
+
+    def over(self, outcome: Outcome) -> None:
+        """All went back to the client; never raises, never waits."""
+
+
 Cost = Callable[["Asking", Call], Decimal | None]
 
 

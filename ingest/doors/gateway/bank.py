@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -24,6 +25,7 @@ from hf_ledger.ingest.doors.gateway.exchanging import (
 )
 from hf_ledger.ingest.doors.gateway.journal import Journal, Share, files
 from hf_ledger.ingest.doors.gateway.lending import Lender, later
+from hf_ledger.ingest.doors.gateway.overruns import Overruns
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places
@@ -34,6 +36,11 @@ EXPIRY_NS = 10 * SECOND
 #: So long after somebody was short, all are asked to return what they do not hold for a request.
 SHORT_NS = SECOND
 SWEEP_NS = SECOND
+#: A slice is at most so many times what is wanted: what a killed gateway holds counts as spent.
+AHEAD = 16
+
+
+_open_here: dict[Path, Bank] = {}
 
 
 class Bank:
@@ -53,9 +60,12 @@ class Bank:
         self._sessions = 0
         self._began = self._swept = clock()
         self._books = Books.read(places, state or State())
+        self._overruns = Overruns(self._books)
         fresh = not files(places)
         self._lender = Lender(self._began, self._books.holders, fresh=fresh, expiry_ns=EXPIRY_NS)
         self._journal = Journal(places, self._books.past(wall()))
+        self._root = places.root
+        _open_here[self._root] = self
 
     @property
     def state(self) -> State:
@@ -69,6 +79,7 @@ class Bank:
 
     def close(self) -> None:
         """Bring the journal to the disk and let go of it."""
+        _open_here.pop(self._root, None)
         self._journal.close()
 
     def answer(self, payload: bytes) -> bytes:
@@ -88,12 +99,13 @@ class Bank:
             now = self._clock()
             holder = self._books.holders.get(message.gateway) or holder_of(message)
             shares = [self._weighed(holder, said, now) for said in message.accounts]
-            self._keep(holder, shares, closed=message.closing)
-            self._heard(holder, now)
+            changed = self._keep(holder, shares, closed=message.closing)
+            self._heard(holder, message.session, now)
             granted = [self._granted(each, now) for each in shares]
             lent = self._lent(holder, message, now)
             if message.closing:
                 self._close(holder)
+            self._overruns.tell(changed)
             return Reply(holder.session, EXPIRY_NS // 10**6, granted, lent)
 
     def standings(self) -> list[Standing]:
@@ -117,16 +129,17 @@ class Bank:
             return share
         # Where others are short, nobody gets more than what is asked for.
         ahead = 0 if now < account.short_until else room // (2 * self._alive(now))
-        share.granted += min(room, max(wanted, ahead))
+        share.granted += min(room, max(wanted, min(ahead, AHEAD * wanted)))
         return share
 
-    def _keep(self, holder: Holder, shares: list[Share], *, closed: bool) -> None:
-        """Write down what is new, then believe it."""
+    def _keep(self, holder: Holder, shares: list[Share], *, closed: bool) -> list[Share]:
+        """Write down what is new, then believe it; gives what was."""
         changed = [each for each in shares if each != self._books.share(holder.gateway, each)]
         if changed or closed or holder.gateway not in self._books.holders:
             self._journal.write(holder.entry(changed, closed=closed))
         for each in changed:
             self._books.account(each).put(holder.gateway, each)
+        return changed
 
     def _granted(self, share: Share, now: int) -> Granted:
         recall = now < self._books.account(share).short_until
@@ -140,9 +153,10 @@ class Bank:
             return later(message.buckets)
         return self._lender.lend(holder.gateway, message.buckets, now, self._alive(now))
 
-    def _heard(self, holder: Holder, now: int) -> None:
+    def _heard(self, holder: Holder, session: str, now: int) -> None:
         self._books.holders[holder.gateway] = holder
-        if holder.heard is None or now - holder.heard >= EXPIRY_NS:
+        if session != holder.session or holder.heard is None or now - holder.heard >= EXPIRY_NS:
+            # Its tokens are an earlier owner's, or have expired there, or it dropped them.
             self._lender.forget(holder.gateway)
             self._sessions += 1
             holder.session = f"{self._id}/{self._sessions}"
@@ -170,3 +184,8 @@ class Bank:
     def _close(self, holder: Holder) -> None:
         self._lender.forget(holder.gateway)
         del self._books.holders[holder.gateway]
+
+
+def bank_here(places: Places) -> Bank | None:
+    """The bank of `places` if this very process keeps it."""
+    return _open_here.get(places.root)

@@ -125,6 +125,10 @@ class Books:
         others = account.spent + account.outstanding - old.spent - old.outstanding
         return self._limits[share.budget_id] - others - share.spent - share.outstanding
 
+    def budget(self, budget_id: str) -> Budget | None:
+        """The budget of this id, if there is one now."""
+        return self._budgets.get(budget_id)
+
     def left(self, share: Share) -> int | None:
         """Limit less what is settled; None where there is no such budget."""
         limit = self._limits.get(share.budget_id)

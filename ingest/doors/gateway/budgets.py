@@ -16,10 +16,11 @@ from typing import Any, get_args
 import duckdb
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.bank import Bank, bank_here
 from hf_ledger.ingest.doors.gateway.books import Books, Standing
 from hf_ledger.ingest.doors.gateway.money import usd
 from hf_ledger.ingest.doors.gateway.state import Budget, Dimension, Period, State
+from hf_ledger.ingest.doors.replays.caps import caps_of
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
 from hf_ledger.ingest.places import Places
@@ -90,10 +91,9 @@ _name = msgspec.json.Decoder(BudgetName)
 _state = msgspec.json.Decoder(State)
 
 
-def perform(
-    ledger: Ledger, places: Places, command: str, payload: bytes, bank: Bank | None = None
-) -> dict[str, Any]:
+def perform(ledger: Ledger, places: Places, command: str, payload: bytes) -> dict[str, Any]:
     """Carry out one of `COMMANDS` in the process that holds the ledger; its bank follows."""
+    bank = bank_here(places)
     if command == "budget_show":
         return {"budgets": shown(ledger, places, bank)}
     if command == "budget_list":
@@ -101,9 +101,11 @@ def perform(
             return {"budgets": msgspec.to_builtins(read_budgets(cursor))}
     with ledger.writing, closing(ledger.cursor()) as cursor, transaction(cursor):
         done = changed(cursor, command, payload)
-    with closing(ledger.cursor()) as cursor:
-        if bank:
-            bank.adopt(msgspec.structs.replace(bank.state, budgets=tuple(read_budgets(cursor))))
+    if bank:
+        known = bank.state
+        with closing(ledger.cursor()) as cursor:
+            budgets = (*read_budgets(cursor), *caps_of(known.keys))
+        bank.adopt(msgspec.structs.replace(known, budgets=budgets))
     return done
 
 
@@ -184,24 +186,28 @@ def remove_budget(cursor: duckdb.DuckDBPyConnection, budget_id: str) -> dict[str
 
 
 def shown(ledger: Ledger, places: Places, bank: Bank | None) -> list[dict[str, Any]]:
-    """Every budget with limit, settled, reserved and left; USD as decimal strings."""
+    """Every budget with limit, settled, reserved and left; USD as decimal strings.
+
+    What replays of a key may cost is among them, as the key `replay:KEY_ID`.
+    """
+    told = bank.state if bank else last_told(places)
     with closing(ledger.cursor()) as cursor:
-        budgets = {each.budget_id: each for each in read_budgets(cursor)}
+        found = (*read_budgets(cursor), *caps_of(told.keys))
+    budgets = {each.budget_id: each for each in found}
     if bank:
         standings = bank.standings()
     else:
-        state = State(zone=published_zone(places), budgets=tuple(budgets.values()))
+        state = State(zone=told.zone, budgets=found)
         standings = Books.read(places, state).standings(time.time())
     return [_row(budgets[each.budget_id], each) for each in standings if each.budget_id in budgets]
 
 
-def published_zone(places: Places) -> str:
-    """The zone in which periods begin, as gateways were told it last."""
+def last_told(places: Places) -> State:
+    """What gateways were told last: their keys, and the zone in which periods begin."""
     try:
-        told = (places.root / "run" / "gateway.json").read_bytes()
-        return _state.decode(told).zone
+        return _state.decode((places.root / "run" / "gateway.json").read_bytes())
     except (OSError, msgspec.MsgspecError):
-        return State().zone
+        return State()
 
 
 def _row(budget: Budget, standing: Standing) -> dict[str, Any]:

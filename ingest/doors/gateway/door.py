@@ -11,16 +11,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Cost, Outcome
+from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Cost, Outcome, Tap
+from hf_ledger.ingest.doors.gateway.body import Body
+from hf_ledger.ingest.doors.gateway.listening import LEAVING
 from hf_ledger.ingest.doors.gateway.passage import Passage
 from hf_ledger.ingest.doors.gateway.paths import passed_on
-from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent
+from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent, labels_of
 from hf_ledger.ingest.doors.gateway.refusal import REQUEST_ID_HEADER, Refused
 from hf_ledger.ingest.doors.gateway.state import Key, State
 from hf_ledger.ingest.doors.gateway.upstream import Upstream
@@ -30,8 +31,6 @@ from hf_ledger.ingest.fingerprint import json_of
 
 MOST_BYTES = 16 << 20
 BODY_SECONDS = 60.0
-#: So many times the most that is taken is read and dropped of a body that is larger.
-READ_PAST = 8
 #: Said twice, a request means one thing to us and another to the next server.
 SINGLE = frozenset(
     {
@@ -44,11 +43,7 @@ SINGLE = frozenset(
         "x-hf-ledger-data-class",
     }
 )
-CLOSING = {"connection": "close"}
 
-TOO_LARGE = "The body is larger than {most:,} bytes, the most that this gateway takes."
-TOO_SLOW = "The body did not arrive within {seconds:g} s."
-CUT_OFF = "The body ended early."
 REPEATED = "A header that may stand only once was sent twice."
 NOT_ROUTABLE = (
     "The request was not sent: it may only go to a server of one's own, and those have OpenAI's "
@@ -78,7 +73,7 @@ class Door:
     """An ASGI application for every path of the gateway.
 
     `checks` are passed in their order; `refused` is told of each request that one stopped, and by
-    which, `offer` of each good reply. `upstream` is there while the event loop runs.
+    which; `tap` is asked at each good reply. `upstream` is there while the event loop runs.
     """
 
     limits: Limits
@@ -89,7 +84,7 @@ class Door:
     cost_of: Cost
     bounds: Callable[[Asking], bool] = lambda _asking: False  # whether its worst case must be known
     refused: Callable[[Asking, Outcome, str], None] = lambda _asking, _outcome, _by: None
-    offer: Callable[[Asking, Outcome, bytes], None] | None = None
+    tap: Callable[[Asking], Tap | None] = lambda _asking: None
     tokens: Mapping[str, str] = field(default_factory=dict)  # of servers of one's own, by URL
     upstream: Upstream | None = None
 
@@ -131,7 +126,10 @@ class Visit:
         asking.path = passed_on(asking.method, self.scope.get("raw_path") or asking.path.encode())
         only_once(asking.headers, self.scope["headers"])
         asking.key = door.who.identify(taken_key(asking.headers), asking)
-        asking.body = await self._read_body()
+        limits = door.limits
+        asking.body = await Body(self.receive, limits.body_bytes, limits.body_seconds).read(
+            asking.headers
+        )
         asking.asked = asked_of(asking)
         asking.upstream = towards = door.limits.upstream
         self.record()
@@ -154,7 +152,8 @@ class Visit:
             before.abandon()
         url = recorder.address(asking.upstream + asking.path)
         sent = Sent(asking.method, url, self.scope["headers"], asking.body)
-        self.trip = recorder.begin(sent, asking.key, asking.headers)
+        key = asking.key
+        self.trip = recorder.begin(sent, labels_of(key, asking.headers), key.key_id)
         if isinstance(self.trip, Flight):
             call = self.trip.call
             call.call_id = asking.request_id
@@ -176,76 +175,17 @@ class Visit:
         """Send it on unless the client goes away first: then all that is under way is let go."""
         task = asyncio.current_task()
         assert task is not None
-        leaving = asyncio.ensure_future(self.receive())
 
-        def left(done: asyncio.Future[Any]) -> None:
-            if not done.cancelled():
-                self._gone = True
-                task.cancel()
+        def left() -> None:
+            self._gone = True
+            task.cancel()
 
-        leaving.add_done_callback(left)
+        leaving = self.scope.get(LEAVING) or Asked(self.receive)
+        leaving.watch(left)
         try:
             await Passage(self).run()
         finally:
-            leaving.remove_done_callback(left)
-            leaving.cancel()
-
-    # -- the body ----------------------------------------------------------------------------------
-
-    async def _read_body(self) -> bytes:
-        """The whole body within its limits. Raises `Refused`."""
-        limits, stated = self.door.limits, self.asking.headers.get("content-length", "")
-        if stated.isdigit() and int(stated) > limits.body_bytes:
-            await self._read_past()
-        first = await self._timed(self._piece())
-        body = bytes(first.get("body", b""))
-        if first.get("more_body"):
-            received = bytearray(body)
-            await self._timed(self._read_rest(received))
-            body = bytes(received)
-        if len(body) > limits.body_bytes:
-            raise self._too_large()
-        return body
-
-    async def _timed(self, reading: Any) -> Any:
-        seconds = self.door.limits.body_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                return await reading
-        except TimeoutError:
-            sentence = TOO_SLOW.format(seconds=seconds)
-            raise Refused(408, "body_too_slow", sentence, CLOSING) from None
-
-    async def _read_rest(self, received: bytearray) -> None:
-        more = True
-        while more:
-            if len(received) > self.door.limits.body_bytes:
-                received.clear()
-                await self._read_past()
-            piece = await self._piece()
-            received += piece.get("body", b"")
-            more = bool(piece.get("more_body"))
-
-    async def _piece(self) -> Any:
-        piece = await self.receive()
-        if piece["type"] == "http.disconnect":
-            raise Refused(400, "body_cut_off", CUT_OFF)
-        return piece
-
-    async def _read_past(self) -> None:
-        """Refuse a body that is too large, after its end: who still sends does not listen."""
-        most, past, more = self.door.limits.body_bytes, 0, True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.door.limits.body_seconds):
-                while more and past < READ_PAST * most:
-                    piece = await self._piece()
-                    past += len(piece.get("body", b""))
-                    more = bool(piece.get("more_body"))
-        raise self._too_large()
-
-    def _too_large(self) -> Refused:
-        sentence = TOO_LARGE.format(most=self.door.limits.body_bytes)
-        return Refused(413, "body_too_large", sentence, CLOSING)
+            leaving.forget(left)
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -289,6 +229,19 @@ class Visit:
     async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Send the head of a reply."""
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+class Asked:
+    """As `Leaving`, of a server that does not tell: all that comes after a body is a farewell."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._next = asyncio.ensure_future(receive())
+
+    def watch(self, left: Callable[[], None]) -> None:
+        self._next.add_done_callback(lambda done: None if done.cancelled() else left())
+
+    def forget(self, _left: Callable[[], None]) -> None:
+        self._next.cancel()
 
 
 def begun(scope: Scope, state: State) -> Asking:

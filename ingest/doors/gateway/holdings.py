@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from hf_ledger.ingest.doors.gateway.exchanging import Drawn, Granted, Lent, Said
 from hf_ledger.ingest.doors.gateway.state import Budget
 
+#: With a beat of a quarter of a second, two seconds.
+IDLE_EXCHANGES = 8
+
 
 @dataclass(slots=True, eq=False)
 class Account:
@@ -22,6 +25,7 @@ class Account:
     told_spent: int = 0
     told_returned: int = 0
     recalled: bool = False  # others are short
+    idle: int = 0  # exchanges since something was reserved
     needed: int = 0  # what waiting requests need, and the least of them
     least: int = 0
 
@@ -51,7 +55,10 @@ class Account:
         self.least = min(self.least, amount) if self.least else amount
 
     def say(self) -> Said:
-        """What goes to the owner now; needs are said once."""
+        """What goes to the owner now; needs are said once, and what lies idle goes back."""
+        self.idle += 1
+        if self.idle > IDLE_EXCHANGES and not self.needed:
+            self.give_back()
         wanted, least = self.needed - self.free, self.least - self.free
         if not self.needed:
             wanted = least = 0
@@ -93,7 +100,7 @@ class Tokens:
     empty_until: int = 0  # monotonic ns; the owner has none before
     waiting: int = 0
     touched: bool = False
-    told_used: int = 0
+    told: tuple[int, int] = (0, 0)  # used and returned, as the owner knows them
 
     @property
     def have(self) -> int:
@@ -102,7 +109,7 @@ class Tokens:
     @property
     def matters(self) -> bool:
         """Whether the owner has something to hear of it, or could want it back."""
-        return bool(self.have > 0 or self.used != self.told_used)
+        return bool(self.waiting or self.have > 0 or (self.used, self.returned) != self.told)
 
     def take(self) -> bool:
         """Use one token where there is one."""
@@ -130,11 +137,12 @@ class Tokens:
 
     def hear(self, said: Drawn, lent: Lent, now: int) -> None:
         """What the owner answered to what was said."""
-        self.told_used = said.used
+        self.told = (said.used, said.returned)
         self.granted = max(self.granted, lent.granted)
         self.level = lent.level
         self.empty_until = now + lent.wait_ns
 
     def drop(self) -> None:
         """A new session: what was lent before is worth nothing."""
-        self.granted = self.used = self.returned = self.level = self.told_used = 0
+        self.granted = self.used = self.returned = self.level = 0
+        self.told = (0, 0)

@@ -42,6 +42,7 @@ from hf_ledger.ingest.spool.process import process_start
 
 BEAT_SECONDS = 0.25
 MOST_ROUNDS = 3
+MOST_BUCKETS = 5000
 
 OwnerLost = Literal["refuse", "within_lease"]
 
@@ -84,6 +85,8 @@ class Purse:
         self._wake.set()
         if self._worker:
             await self._worker
+        for waiter in self._waiting:
+            refuse(waiter, unreachable())
         for each in self._accounts.values():
             each.give_back()
         with suppress(LedgerError):
@@ -196,7 +199,9 @@ class Purse:
 
     def headers(self, name: str, model: str) -> dict[str, str]:
         """How much of the bucket is left, in Hugging Face's own form."""
-        tokens = self._tokens[name, model]
+        tokens = self._tokens.get((name, model))
+        if tokens is None:
+            return {}
         left = min(tokens.capacity, tokens.level + max(0, tokens.have))
         return limit_headers(tokens.capacity, tokens.per_second, left)
 
@@ -218,7 +223,7 @@ class Purse:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._beat)
             self._wake.clear()
-            if self._waiting or self._holds_something():
+            if self._waiting or self._lost or self._holds_something():
                 await self._round()
 
     def _holds_something(self) -> bool:
@@ -247,12 +252,11 @@ class Purse:
     async def _exchange(self) -> None:
         sent = self._clock()
         self._let_go()
-        # An account is never dropped: its counters would begin again, and the owner's do not.
         message = Exchange(
             *self._who,
             session=self._session,
             accounts=[each.say() for each in self._accounts.values() if each.matters],
-            buckets=[each.say() for each in self._tokens.values()],
+            buckets=[each.say() for each in self._tokens.values() if each.matters],
             closing=self._closing,
         )
         self._hear(message, await self._transport.exchange(message), sent)
@@ -276,13 +280,15 @@ class Purse:
                 self._wake.set()
 
     def _let_go(self) -> None:
-        """Return what is left of periods that are over, and drop buckets with nothing in them."""
+        """Return what is left of periods that are over; begin a session where there are too many
+        buckets."""
         for each in self._accounts.values():
             if self._calendar.current(each.budget.period, self._wall()) != each.period:
                 each.give_back()
-        for bucket, tokens in list(self._tokens.items()):
-            if not tokens.matters and not tokens.waiting:
-                del self._tokens[bucket]
+        if len(self._tokens) > MOST_BUCKETS:
+            # One alone can't be dropped: its counters would begin again, and the owner's do not.
+            self._tokens = {key: each for key, each in self._tokens.items() if each.waiting}
+            self._session = ""
 
     def _resolve(self, waiter: MoneyWait | TokenWait) -> None:
         """Give a request what it waits for, let it wait once more, or refuse it."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+#: In a request's scope: what is called when its connection is lost. A task for each request that
+#: waits for the same costs 20 µs.
+LEAVING = "hf_ledger.leaving"
 
 HEAD_SECONDS = 15.0
 MOST_HEAD_BYTES = 64 << 10
@@ -21,19 +26,47 @@ _TOO_LARGE = (
 )
 
 
+class Leaving:
+    """Tells the requests of one connection that their client is gone."""
+
+    __slots__ = ("_gone", "_left")
+
+    def __init__(self) -> None:
+        self._gone = False
+        self._left: set[Callable[[], None]] = set()
+
+    def watch(self, left: Callable[[], None]) -> None:
+        """Call it when the connection is lost; at once where it is already."""
+        self._left.add(left)
+        if self._gone:
+            left()
+
+    def forget(self, left: Callable[[], None]) -> None:
+        self._left.discard(left)
+
+    def tell(self) -> None:
+        """The connection is lost."""
+        self._gone = True
+        for left in tuple(self._left):
+            left()
+
+
 class Patient(HttpToolsProtocol):
     """Ends connections whose request line and headers do not come in time, or never end."""
 
     _in_head = True
+    _leaving: Leaving
     _head_bytes = 0
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._leaving = Leaving()
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._leaving.tell()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -56,6 +89,7 @@ class Patient(HttpToolsProtocol):
         if received > MOST_HEAD_BYTES and self._size_of_head() > MOST_HEAD_BYTES:
             self._refuse()
             return
+        self.scope[LEAVING] = self._leaving  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

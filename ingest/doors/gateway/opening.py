@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from random import SystemRandom
 from typing import Literal
 
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -37,6 +36,10 @@ from hf_ledger.ingest.doors.gateway.recording import Recorder
 from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.doors.gateway.upstream import Token, Upstream, proxy_of
 from hf_ledger.ingest.doors.hook.hosts import netloc_of
+from hf_ledger.ingest.doors.replays.allowance import Allowance
+from hf_ledger.ingest.doors.replays.replaying import Judging, Replayer
+from hf_ledger.ingest.doors.replays.replays import Replays
+from hf_ledger.ingest.doors.replays.sending import Sender
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.wire.exchange import WireSettings
 
@@ -57,6 +60,7 @@ class Plan:
     audit_lost: Literal["refuse", "go_on"] = "refuse"
     own_key_providers: frozenset[str] = frozenset()
     policy: Policy = field(default_factory=Policy)
+    judging: Judging = field(default_factory=Judging)
     targets: Mapping[str, str] = field(default_factory=dict)  # name → base URL
     tokens: Mapping[str, str] = field(default_factory=dict)  # name → that server's own token
 
@@ -89,7 +93,9 @@ class Gateway:
             refused=self._note_refusal,
             tokens={plan.targets[name]: token for name, token in plan.tokens.items()},
         )
-        self._tidying: asyncio.Task[None] | None = None
+        self.replays = self._replays()
+        self.door.tap = self.replays.tap
+        self._behind: list[asyncio.Task[None]] = []
 
     def _checks(self) -> tuple[Check, ...]:
         """In their order: who may, what, whether again, what stands in it, how often, how much."""
@@ -104,6 +110,27 @@ class Gateway:
             self.audit,
         )
 
+    def _replays(self) -> Replays:
+        """Replays through this gateway's own way, purse and recorder."""
+        door = self.door
+        sender = Sender(
+            url=door.limits.upstream,
+            upstream=lambda: door.upstream,
+            recorder=self.recorder,
+            state=door.state,
+            prices=self.budget.prices,
+            policy=self.plan.policy,
+        )
+        replayer = Replayer(
+            send=sender.send,
+            worst=sender.worst,
+            allowance=Allowance(self.purse, door.state, sender.labels),
+            host_of=sender.host_of,
+            may_go=sender.may_go,
+            judging=self.plan.judging,
+        )
+        return Replays(replayer, self.recorder.segments.write, SystemRandom())
+
     async def start(self) -> None:
         """Open the way upstream and to the owner."""
         self.door.upstream = Upstream(
@@ -113,14 +140,15 @@ class Gateway:
             proxy=proxy_of(self.plan.upstream),
         )
         self.purse.start()
-        self._tidying = asyncio.create_task(tidied(self.once))
+        behind = (tidied(self.once), self.replays.run())
+        self._behind = [asyncio.create_task(each) for each in behind]
 
     async def close(self) -> None:
         """Return what is leased, and write what is under way; nothing is left open."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._tidying
+        await self.replays.close()
+        for task in self._behind:
+            task.cancel()
+        await asyncio.gather(*self._behind, return_exceptions=True)
         if self.door.upstream is not None:
             await self.door.upstream.close()
         await self.purse.close()
@@ -162,8 +190,3 @@ async def tidied(folder: Path) -> None:
     while True:
         await asyncio.to_thread(tidy, folder)
         await asyncio.sleep(TIDY_SECONDS)
-
-
-async def healthz(_request: object) -> JSONResponse:
-    """That the process answers; not that upstream does."""
-    return JSONResponse({"status": "ok"})

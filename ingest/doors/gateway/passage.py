@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from hf_ledger.ingest.doors.gateway.asking import Outcome
+from hf_ledger.ingest.doors.gateway.asking import Outcome, Tap
 from hf_ledger.ingest.doors.gateway.edits import Edited, bounded
 from hf_ledger.ingest.doors.gateway.passing import returned, sent_on
 from hf_ledger.ingest.doors.gateway.recording import head_of
@@ -64,12 +64,12 @@ class Passage:
         return await upstream.send(asking.method, url, headers, self.edited.body, asking.token)
 
     async def _pass_back(self, reply: aiohttp.ClientResponse) -> None:
-        trip = self._watching(reply)
+        trip, tap = self._watching(reply), self._tap(reply)
         length = reply.content_length
         if length is not None and length <= READ_WHOLE and not self.edited.adds_usage:
-            await self._whole(reply, trip)
+            await self._whole(reply, trip, tap)
         else:
-            await self._streamed(reply, trip)
+            await self._streamed(reply, trip, tap)
 
     def _watching(self, reply: aiohttp.ClientResponse) -> Trip | None:
         """The trip that wants to see the reply's bytes, if one does."""
@@ -80,7 +80,17 @@ class Passage:
             trip.decode = decoder(head["content-encoding"])
         return trip
 
-    async def _whole(self, reply: aiohttp.ClientResponse, trip: Trip | None) -> None:
+    def _tap(self, reply: aiohttp.ClientResponse) -> Tap | None:
+        """What wants to have the answer, if something does; of most replies nothing is kept."""
+        tap = self.visit.door.tap(self.asking) if reply.status == 200 else None
+        if tap is not None:
+            headers = reply.headers
+            tap.opened(headers.get("content-type", ""), headers.get("content-encoding"))
+        return tap
+
+    async def _whole(
+        self, reply: aiohttp.ClientResponse, trip: Trip | None, tap: Tap | None
+    ) -> None:
         visit, asking = self.visit, self.asking
         try:
             body = await reply.read()
@@ -96,10 +106,13 @@ class Passage:
             asking.answer[COST_HEADER] = f"{outcome.cost:f}"
         await visit.begin(reply.status, returned(reply.raw_headers, asking.answer))
         await visit.send({"type": "http.response.body", "body": body})
-        if visit.door.offer is not None and reply.status == 200:
-            visit.door.offer(asking, outcome, body)
+        if tap is not None:
+            tap.feed(body)
+            tap.over(outcome)
 
-    async def _streamed(self, reply: aiohttp.ClientResponse, trip: Trip | None) -> None:
+    async def _streamed(
+        self, reply: aiohttp.ClientResponse, trip: Trip | None, tap: Tap | None
+    ) -> None:
         visit, status = self.visit, reply.status
         without = WithoutUsage() if self.edited.adds_usage and status == 200 else None
         headers = returned(reply.raw_headers, self.asking.answer)
@@ -111,6 +124,8 @@ class Passage:
             async for piece in reply.content.iter_any():
                 if trip is not None:
                     trip.feed(piece)
+                if tap is not None:
+                    tap.feed(piece)
                 left -= len(piece)
                 if left == 0:
                     # The client knows the length: with these bytes it has the end.
@@ -127,9 +142,11 @@ class Passage:
             visit.finish(Outcome(status=status))
             return
         visit.over(None)
-        visit.finish(Outcome(status=status))
+        outcome = visit.finish(Outcome(status=status))
         rest = b"" if without is None else without.close()
         await visit.send({"type": "http.response.body", "body": rest})
+        if tap is not None:
+            tap.over(outcome)
 
     async def _failed(self, error: BaseException) -> None:
         """No reply, or not the whole of one, before anything went back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from hf_ledger.ingest.doors.gateway.refusal import Refused
@@ -62,6 +63,7 @@ WRONG_METHOD = "This path takes {method} here."
 BAD_PATH = "This path is not one that can be passed on: it has a part that leads elsewhere."
 
 
+@lru_cache(maxsize=4_096)
 def passed_on(method: str, raw_path: bytes) -> str:
     """The path to ask upstream: the one that came, byte for byte. Raises `Refused`."""
     if not _is_safe(raw_path):

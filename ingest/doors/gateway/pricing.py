@@ -168,7 +168,7 @@ def input_bound(asked: Any) -> int:
         return TEMPLATE_TOKENS + sum(sizes(asked))
     tools = asked.get("tools") or asked.get("functions")
     texts = sum(sizes({key: value for key, value in asked.items() if key != "tools"}))
-    messages = asked.get("messages") or asked.get("input")
+    messages = asked.get("messages", asked.get("input"))
     turns = len(messages) if isinstance(messages, list) else 1
     declared = len(msgspec.json.encode(tools)) if tools else 0
     return TEMPLATE_TOKENS + MESSAGE_TOKENS * turns + texts + declared

@@ -21,6 +21,7 @@ from hf_ledger.ingest.doors.gateway.state import (
     State,
 )
 from hf_ledger.ingest.doors.gateway.state_file import publish, published
+from hf_ledger.ingest.doors.replays.caps import caps_of
 from hf_ledger.ingest.errors import LedgerError, Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
@@ -145,11 +146,12 @@ def gateway_state(
 ) -> State:
     """Everything a gateway must know, as of a moment (UTC; now)."""
     now = (moment or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+    keys = keys_now(cursor, now)
     return State(
         zone=zone,
-        keys=keys_now(cursor, now),
+        keys=keys,
         teams=teams_now(cursor),
-        budgets=budgets_now(cursor),
+        budgets=budgets_now(cursor) + caps_of(keys),
         prices=prices_now(cursor, now),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from hf_ledger.ingest.call import Call, ErrorKind
@@ -76,19 +77,25 @@ class Recorder:
 
     def __init__(self, spool: Path, keys: Path, settings: WireSettings) -> None:
         self.segments = Segments(spool, lambda: this_process(APP))
+        self.settings = settings
         self.hook = Hook(self.segments, settings, NONE, keys)
         self._addresses: dict[str, Address] = {}
 
-    def begin(self, sent: Sent, key: Key, headers: Mapping[str, str]) -> Trip | None:
-        """The trip to follow; a Flight where it is a call, None where nothing is to be kept."""
-        token = current.set(labels_of(key, headers))
+    def begin(
+        self, sent: Sent, labels: Labels, key_id: str | None, asker: str | None = None
+    ) -> Trip | None:
+        """The trip to follow; a Flight where it is a call, None where nothing is to be kept.
+
+        `asker` tells whose second attempt the same request would be; without one, the key's.
+        """
+        token = current.set(labels)
         try:
             trip = self.hook.begin(sent)
         finally:
             current.reset(token)
         if isinstance(trip, Flight):
-            trip.asker = key.key_id
-            trip.call.key_id = key.key_id
+            trip.asker = asker or key_id
+            trip.call.key_id = key_id
         return trip
 
     def address(self, url: str) -> Address:
@@ -119,14 +126,28 @@ def labels_of(key: Key, headers: Mapping[str, str]) -> Labels:
     """What the key says; a header may say only what the key leaves open."""
 
     said = headers.get
+    named = (
+        said("x-hf-ledger-app"),
+        key.environment or said("x-hf-ledger-environment"),
+        key.team or said("x-hf-ledger-team"),
+        key.project or said("x-hf-ledger-project"),
+        key.user or said("x-hf-ledger-user"),
+    )
+    return _labels(named, said("x-hf-ledger-tags", ""))
+
+
+@lru_cache(maxsize=4_096)
+def _labels(named: tuple[str | None, ...], tags: str) -> Labels:
+    """The same keys come again and again with the same labels."""
+    app, environment, team, project, user = named
     return given(
-        app=said("x-hf-ledger-app"),
-        environment=key.environment or said("x-hf-ledger-environment"),
-        team=key.team or said("x-hf-ledger-team"),
-        project=key.project or said("x-hf-ledger-project"),
-        user=key.user or said("x-hf-ledger-user"),
+        app=app,
+        environment=environment,
+        team=team,
+        project=project,
+        user=user,
         source="gateway",
-        tags=tags_of(said("x-hf-ledger-tags", "")),
+        tags=tags_of(tags),
     )
 
 

@@ -55,6 +55,7 @@ def taken(needs: list[Need]) -> Reservation:
     """Hold every amount."""
     for account, amount in needs:
         account.reserved += amount
+        account.idle = 0
     return Reservation(needs)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hf_ledger.ingest.doors.gateway.exchanging import COMMAND, Exchange, Reply, decode_reply
-from hf_ledger.ingest.errors import Unusable, Usage
+from hf_ledger.ingest.errors import LedgerError, Unusable
 from hf_ledger.ingest.ledger.socket import Caller, call_owner
 from hf_ledger.ingest.places import Places
 
@@ -57,8 +57,8 @@ class OverSocket:
             raise Unusable(NO_OWNER.format(root=self._places.root))
         try:
             return decode_reply(self._caller.ask(COMMAND, payload))
-        except (Unusable, Usage):
+        except (LedgerError, msgspec.MsgspecError) as error:
             # Perhaps another owner answers next time.
             self._caller.close()
             self._caller = None
-            raise
+            raise Unusable(f"the owner's answer is of no use: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from hf_ledger.ingest.wire import estimate, raw
 _JSON = msgspec.json.Decoder()
 
 #: A repeated request asks for one whole answer that nobody stores.
-_LEFT_OUT = frozenset({"stream", "stream_options", "n", "store"})
+_LEFT_OUT = frozenset({"stream", "stream_options", "n", "best_of", "store"})
 #: Where a request set no limit, so that what a replay may cost has one.
 LEAST_LIMIT = 4096
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
@@ -23,6 +24,9 @@ def asked_of(body: bytes) -> dict[str, Any] | None:
     if not isinstance(asked, dict) or not isinstance(asked.get("model"), str):
         return None
     if asked.keys().isdisjoint({"messages", "prompt"}) or _is_more_than_text(asked):
+        return None
+    if not isinstance(asked.get("prompt", ""), str):
+        # Several prompts are several answers, each up to the limit.
         return None
     return asked
 
@@ -64,7 +68,7 @@ def answer_of(reply: bytes) -> str | None:
         return text if isinstance(text, str) else None
     tools = message.get("tool_calls")
     if isinstance(tools, list) and tools:
-        return msgspec.json.encode([_tool_of(each) for each in tools]).decode()
+        return tools_as_text(map(_named, tools))
     return _text_of(message.get("content"))
 
 
@@ -80,18 +84,25 @@ def _first_choice(reply: bytes) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-def _tool_of(call: Any) -> dict[str, Any]:
-    """Name and arguments of a tool's call, without its id."""
+def tools_as_text(calls: Iterable[tuple[Any, Any]]) -> str:
+    """Calls of tools, by name and arguments, as one JSON list; they have no ids."""
+    return msgspec.json.encode([_tool_of(name, given) for name, given in calls]).decode()
+
+
+def _named(call: Any) -> tuple[Any, Any]:
     function = call.get("function") if isinstance(call, dict) else None
     function = function if isinstance(function, dict) else {}
-    given = function.get("arguments")
+    return function.get("name"), function.get("arguments")
+
+
+def _tool_of(name: Any, given: Any) -> dict[str, Any]:
     parsed = raw.decode(_JSON, given.encode("utf-8", "replace")) if isinstance(given, str) else None
-    return {"name": function.get("name"), "arguments": given if parsed is None else parsed}
+    return {"name": name, "arguments": given if parsed is None else parsed}
 
 
 def has_limit(asked: dict[str, Any]) -> bool:
     """Whether the request says how long its answer may be."""
-    return not asked.keys().isdisjoint(_LIMITS)
+    return any(asked.get(name) is not None for name in _LIMITS)
 
 
 def repeated(asked: dict[str, Any], model: str, written: int | None) -> bytes:

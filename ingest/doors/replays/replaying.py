@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from hf_ledger.ingest.call import Call, Purpose, Replayed, ReplayOutcome
+from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.replays import answers
 from hf_ledger.ingest.doors.replays.allowance import Allowance
@@ -91,11 +92,10 @@ class Replayer:
 
     async def _paid(self, sampled: Sampled, errand: Errand) -> Reply:
         """Send what the key's money allows; without an answer in time the reply is empty."""
-        worst = self.worst(errand)
-        if worst is None:
-            raise Skipped("unpriced")
-        if not self.allowance.hold(sampled.key_id, worst, sampled.cap):
-            raise Skipped("over_cap")
+        try:
+            held = await self.allowance.hold(sampled.key_id, errand, self.worst(errand))
+        except Refused as refused:
+            raise Skipped("unpriced" if refused.code == "unpriced" else "over_cap") from None
         reply = Reply(0)
         try:
             async with asyncio.timeout(self.seconds):
@@ -103,7 +103,7 @@ class Replayer:
         except TimeoutError:
             return reply
         finally:
-            self.allowance.settle(sampled.key_id, worst, reply.cost)
+            self.allowance.settle(held, reply)
         return reply
 
     # -- judging ---------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from random import Random
 from hf_ledger.ingest.call import Replayed
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
 from hf_ledger.ingest.doors.replays.replaying import Replayer, Skipped
-from hf_ledger.ingest.doors.replays.sampling import Sampled, draw, sampled_of, why_not
+from hf_ledger.ingest.doors.replays.sampling import Draw, Sampled, draw, sampled_of, why_not
+from hf_ledger.ingest.doors.replays.tap import Tap
 
 MOST_WAITING = 64
 MOST_WAITING_BYTES = 8 << 20
@@ -21,7 +22,7 @@ _log = logging.getLogger("hf_ledger")
 
 
 class Replays:
-    """Takes finished calls from the gateway's event loop and replays the sampled ones behind it.
+    """Draws calls in the gateway's event loop and replays them behind it once they have ended.
 
     `keep` writes a line to the spool. `counts` says what became of all that was drawn: sampled,
     dropped (too many wait), replayed, defect, cancelled, or why one was skipped.
@@ -47,23 +48,16 @@ class Replays:
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
 
-    def offer(self, asking: Asking, outcome: Outcome, reply_body: bytes) -> None:
-        """A call ended well: replay it later, if it is drawn. Never waits, never raises.
-
-        `reply_body` is the JSON of the reply, or of a stream (`outcome.call.stream`) its text.
-        """
+    def tap(self, asking: Asking) -> Tap | None:
+        """What wants the bytes of this request's reply, if the call is drawn; never raises."""
         key = asking.key
         if key is None or key.replaying.share <= 0 or self._closed:
-            return
+            return None
         drawn = draw(key.replaying, self._random)
         if drawn is None:
-            return
+            return None
         self.counts["sampled"] += 1
-        reason = why_not(asking, outcome, max(len(asking.body), len(reply_body)))
-        if reason:
-            self.counts[reason] += 1
-        else:
-            self._queue(sampled_of(asking, outcome, reply_body, drawn))
+        return Tap(lambda outcome, reply: self._take(asking, outcome, reply, drawn))
 
     @property
     def waiting(self) -> int:
@@ -95,6 +89,17 @@ class Replays:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.counts:
+            told = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
+            _log.info("hf-ledger's replays have ended: %s", told)
+
+    def _take(self, asking: Asking, outcome: Outcome, reply: bytes, drawn: Draw) -> None:
+        """A drawn call has ended: replay it later, unless something speaks against it."""
+        reason = why_not(asking, outcome, max(len(asking.body), len(reply)))
+        if reason or self._closed:
+            self.counts[reason or "dropped"] += 1
+        else:
+            self._queue(sampled_of(asking, outcome, reply, drawn))
 
     def _queue(self, sampled: Sampled) -> None:
         size = self._waiting_bytes + sampled.size

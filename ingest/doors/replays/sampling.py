@@ -9,12 +9,11 @@ from random import Random
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
-from hf_ledger.ingest.doors.gateway.state import Replaying
-from hf_ledger.ingest.doors.replays.allowance import usd_of
+from hf_ledger.ingest.doors.gateway.compliance.policy import highest, stated
+from hf_ledger.ingest.doors.gateway.refusal import Refused
+from hf_ledger.ingest.doors.gateway.state import DataClass, Replaying
 
 NO_REPLAY_HEADER = "x-hf-ledger-no-replay"
-#: The header by which a request may say that it holds more than its key's class.
-DATA_CLASS_HEADER = "x-hf-ledger-data-class"
 SECRET = frozenset({"confidential", "restricted"})
 #: The check whose verdict says that something was found, and how it begins where nothing was.
 SCREENING, CLEAN = "compliance", frozenset({"nothing found", "not screened"})
@@ -22,6 +21,8 @@ SCREENING, CLEAN = "compliance", frozenset({"nothing found", "not screened"})
 #: So much of the sampled calls goes to the same model again: how far it agrees with itself is the
 #: noise of model and judge.
 AGAINST_ITSELF = 0.1
+#: None of the client's, who can't choose who is billed; no gateway on the way replays a replay.
+HEADERS = {"content-type": "application/json", NO_REPLAY_HEADER: "1"}
 MOST_BYTES = 256 << 10
 
 #: Base URL to which requests for a model go, None where it is not known.
@@ -47,13 +48,17 @@ class Sampled:
     key_id: str
     candidate: str | None  # None: the model itself
     probability: float
-    cap: Decimal  # USD a month
     path: str
     upstream: str
-    secret: bool
+    data_class: DataClass
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     reply: bytes = field(repr=False)
+
+    @property
+    def secret(self) -> bool:
+        """Whether the text may go only where it has been."""
+        return self.data_class in SECRET
 
     @property
     def size(self) -> int:
@@ -93,11 +98,13 @@ def why_not(asking: Asking, outcome: Outcome, size: int) -> str | None:
     return "too_large" if size > MOST_BYTES else None
 
 
-def is_secret(asking: Asking) -> bool:
-    """Whether the text may go only where it has been; a class that nobody knows is secret."""
-    stated = asking.headers.get(DATA_CLASS_HEADER, "").strip().lower()
-    known = asking.key.screening.data_class if asking.key else "restricted"
-    return known in SECRET or stated not in ("", "public", "internal")
+def class_of(asking: Asking) -> DataClass:
+    """What the key and the request's header say; a class that nobody knows is the strictest."""
+    known: DataClass = asking.key.screening.data_class if asking.key else "restricted"
+    try:
+        return highest(known, stated(asking.headers))
+    except Refused:
+        return "restricted"
 
 
 def anywhere(sampled: Sampled, model: str) -> bool:
@@ -127,17 +134,10 @@ def sampled_of(asking: Asking, outcome: Outcome, reply: bytes, drawn: Draw) -> S
         key_id=asking.key.key_id,
         candidate=None if drawn.itself else replaying.candidate,
         probability=drawn.probability,
-        cap=usd_of(replaying.usd),
         path=asking.path,
         upstream=asking.upstream,
-        secret=is_secret(asking),
-        headers=_passed_on(asking.headers),
+        data_class=class_of(asking),
+        headers=dict(HEADERS),
         body=asking.body,
         reply=reply,
     )
-
-
-def _passed_on(headers: dict[str, str]) -> dict[str, str]:
-    """Who is billed stays who is billed; and no gateway on the way replays a replay."""
-    billed = {name: headers[name] for name in ("x-hf-bill-to",) if name in headers}
-    return {"content-type": "application/json", NO_REPLAY_HEADER: "1", **billed}
