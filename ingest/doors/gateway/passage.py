@@ -64,21 +64,12 @@ class Passage:
         return await upstream.send(asking.method, url, headers, self.edited.body, asking.token)
 
     async def _pass_back(self, reply: aiohttp.ClientResponse) -> None:
-        trip, tap = self._watching(reply), self._tap(reply)
+        trip, tap = watching(reply, self.visit.trip), self._tap(reply)
         length = reply.content_length
         if length is not None and length <= READ_WHOLE and not self.edited.adds_usage:
             await self._whole(reply, trip, tap)
         else:
             await self._streamed(reply, trip, tap)
-
-    def _watching(self, reply: aiohttp.ClientResponse) -> Trip | None:
-        """The trip that wants to see the reply's bytes, if one does."""
-        trip, head = self.visit.trip, head_of(list(reply.raw_headers))
-        if trip is None or not trip.wants(reply.status, head):
-            return None
-        if "content-encoding" in head:
-            trip.decode = decoder(head["content-encoding"])
-        return trip
 
     def _tap(self, reply: aiohttp.ClientResponse) -> Tap | None:
         """What wants to have the answer, if something does; of most replies nothing is kept."""
@@ -155,3 +146,13 @@ class Passage:
             visit.trip.failed(error)
         visit.finish(Outcome(status=refused.status))
         await visit.answer(refused)
+
+
+def watching(reply: aiohttp.ClientResponse, trip: Trip | None) -> Trip | None:
+    """The trip that wants to see the reply's bytes, if one does."""
+    head = head_of(list(reply.raw_headers))
+    if trip is None or not trip.wants(reply.status, head):
+        return None
+    if "content-encoding" in head:
+        trip.decode = decoder(head["content-encoding"])
+    return trip

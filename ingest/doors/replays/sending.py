@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-import aiohttp
 import msgspec
 
 from hf_ledger.ingest.call import Call
@@ -20,9 +19,9 @@ from hf_ledger.ingest.doors.gateway.compliance.policy import (
     hold_place,
 )
 from hf_ledger.ingest.doors.gateway.matching import Labels
-from hf_ledger.ingest.doors.gateway.passage import FAILURES
+from hf_ledger.ingest.doors.gateway.passage import FAILURES, watching
 from hf_ledger.ingest.doors.gateway.pricing import Prices, cost_of, worst_case
-from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent, head_of
+from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.doors.gateway.upstream import Upstream
@@ -152,16 +151,6 @@ class Sender:
         if not isinstance(trip, Flight):
             return Reply(status, body)
         return Reply(status, body, trip.call, cost_of(trip.call, self.prices(self.state())))
-
-
-def watching(reply: aiohttp.ClientResponse, trip: Trip | None) -> Trip | None:
-    """The trip that wants to see the reply's bytes, if one does."""
-    head = head_of(list(reply.raw_headers))
-    if trip is None or not trip.wants(reply.status, head):
-        return None
-    if "content-encoding" in head:
-        trip.decode = decoder(head["content-encoding"])
-    return trip
 
 
 def said_of(errand: Errand) -> Said:
