@@ -29,6 +29,9 @@ class Period(msgspec.Struct, kw_only=True):
     until: datetime | None = None
 
 
+_PERIODS = msgspec.json.Decoder(list[Period])
+
+
 def old_key(folder: Path, key_id: str) -> Path:
     """Where a key stands that is no longer in force."""
     return folder / f"fingerprint-{key_id}.key"
@@ -102,7 +105,7 @@ def _end(folder: Path, key: HashKey, moment: datetime) -> None:
 
 def _ended(folder: Path) -> list[Period]:
     try:
-        return msgspec.json.decode((folder / PERIODS).read_bytes(), type=list[Period])
+        return _PERIODS.decode((folder / PERIODS).read_bytes())
     except FileNotFoundError:
         return []
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -17,11 +17,10 @@ from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.catalogue.months import close_month
 from hf_ledger.ingest.catalogue.refreshing import keep_hardware, keep_list
 from hf_ledger.ingest.catalogue.repricing import reprice, undo
-from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.parameters import read
 
 Answer = dict[str, Any]
-Given = TypeVar("Given")
 
 
 class KeepRoutes(msgspec.Struct):
@@ -137,11 +136,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, list) else value
-
-
-def read(payload: bytes, kind: type[Given]) -> Given:
-    """The parameters of a command; `Usage` where they are not its own."""
-    try:
-        return msgspec.json.decode(payload, type=kind)
-    except msgspec.MsgspecError as error:
-        raise Usage(f"not the parameters of this command: {error}.") from error

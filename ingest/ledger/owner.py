@@ -21,6 +21,9 @@ class Owner(msgspec.Struct, kw_only=True, omit_defaults=True):
     process_start: str = ""
 
 
+_OWNER = msgspec.json.Decoder(Owner)
+
+
 def announce(places: Places, socket: Path | None, address: str | None = None) -> Owner:
     """Write `owner.json` (0600) in one step, so that no reader ever sees half of it."""
     owner = Owner(
@@ -40,7 +43,7 @@ def announce(places: Places, socket: Path | None, address: str | None = None) ->
 def read_owner(places: Places) -> Owner | None:
     """The last owner that announced itself, which may be gone; None where none did."""
     try:
-        return msgspec.json.decode(places.owner.read_bytes(), type=Owner)
+        return _OWNER.decode(places.owner.read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

@@ -98,6 +98,7 @@ Process = tuple[str, int, str]  # host, pid, start
 
 _log = logging.getLogger("hf_ledger")
 _call_decoder = msgspec.json.Decoder(Call)
+_recorder_decoder = msgspec.json.Decoder(Recorder)
 
 
 #: Lines on their way into DuckDB, for the batch under way and the one after it.
@@ -253,7 +254,7 @@ def _lost(line: str) -> bytes:
 
 
 def _recorder(line: str) -> Recorder:
-    return msgspec.json.decode(line, type=Recorder)
+    return _recorder_decoder.decode(line)
 
 
 def _count(inserted: duckdb.DuckDBPyConnection) -> int:

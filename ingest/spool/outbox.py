@@ -39,6 +39,9 @@ class State(msgspec.Struct, omit_defaults=True):
     last: str = ""
 
 
+_STATE = msgspec.json.Decoder(State)
+
+
 @dataclass(frozen=True)
 class Outbox:
     """The spool of a host that sends, and the folder in which it notes how far it has got."""
@@ -56,7 +59,7 @@ class Outbox:
 
     def load(self) -> State:
         try:
-            return msgspec.json.decode((self.folder / "state.json").read_bytes(), type=State)
+            return _STATE.decode((self.folder / "state.json").read_bytes())
         except (OSError, msgspec.MsgspecError):
             return State()
 

@@ -6,7 +6,7 @@ import hmac
 import secrets
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import msgspec
@@ -24,10 +24,10 @@ from hf_ledger.ingest.doors.api.scopes import (
 from hf_ledger.ingest.doors.gateway.state import Limits
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, transaction
+from hf_ledger.ingest.parameters import read
 
 COMMANDS = ("key_create", "key_list", "key_revoke", "team_limit")
 
-Given = TypeVar("Given")
 
 ADD = """
 insert into keys by name
@@ -157,14 +157,6 @@ def perform(ledger: Ledger, command: str, payload: bytes) -> dict[str, Any]:
                 return limit_team(cursor, read(payload, TeamLimit))
     with closing(ledger.cursor()) as cursor:
         return {"keys": list_keys(cursor)}
-
-
-def read(payload: bytes, kind: type[Given]) -> Given:
-    """The parameters of a command; `Usage` where they are not its own."""
-    try:
-        return msgspec.json.decode(payload, type=kind)
-    except msgspec.MsgspecError as error:
-        raise Usage(f"not the parameters of this command: {error}.") from error
 
 
 def add_key(cursor: duckdb.DuckDBPyConnection, new: NewKey) -> dict[str, Any]:

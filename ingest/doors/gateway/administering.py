@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from hf_ledger.ingest.doors.api.keys import make_key, perform, read
+from hf_ledger.ingest.doors.api.keys import make_key, perform
 from hf_ledger.ingest.doors.api.scopes import NewBudget
 from hf_ledger.ingest.doors.gateway.publishing import refresh_state
 from hf_ledger.ingest.doors.gateway.state import Limits, Replaying, Screening
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.parameters import read
 from hf_ledger.ingest.places import Places
 
 COMMANDS = ("key_create", "key_list", "key_revoke", "team_limit")

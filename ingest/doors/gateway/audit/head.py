@@ -14,6 +14,8 @@ FOLDER = "audit"
 CHECKPOINTS = "checkpoints.ndjson"
 HEAD_FILE = "audit-head"  # in the folder of keys, which a thief of records may not reach
 
+_SEEN = msgspec.json.Decoder(Seen)
+
 
 def folder_of(places: Places) -> Path:
     return places.root / FOLDER
@@ -28,7 +30,7 @@ def newest(places: Places) -> Seen | None:
     """The newest checkpoint as it was noted; None where there is none, or not to the byte."""
     try:
         content = (places.keys / HEAD_FILE).read_bytes()
-        noted = msgspec.json.decode(content, type=Seen)
+        noted = _SEEN.decode(content)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return noted if msgspec.json.encode(noted) == content else None
