@@ -77,6 +77,19 @@ async def test_each_user_and_model_has_a_bucket(places: Places) -> None:
         rate.finish(other, Outcome())
 
 
+async def test_another_name_in_a_header_is_no_other_bucket(places: Places) -> None:
+    async with purse(places) as (_, made):
+        rate = Rate(made, capacity=2, per_second=0.0)
+        nobodys = key(user=None)
+        for number in range(2):
+            asking = request(key=nobodys)
+            asking.call = make_call(user_id=f"user-{number}")
+            await checked(rate, asking)
+        asking = request(key=nobodys)
+        asking.call = make_call(user_id="user-3")
+        assert await code_of(rate, asking) == (429, "rate_limited")
+
+
 async def test_a_key_with_limits_of_its_own_has_a_bucket_of_its_own(places: Places) -> None:
     own = key(limits=Limits(capacity=1))
     async with purse(places) as (_, made):

@@ -24,7 +24,7 @@ class Rate:
     def check(self, asking: Asking) -> Awaitable[None] | None:
         if asking.key is None or asking.call is None:
             return None
-        name, capacity, per_second = self._bucket(asking.key, asking.call.user_id, asking.state)
+        name, capacity, per_second = self._bucket(asking.key, asking.state)
         model = asking.call.requested_model or ""
         wait = self._purse.draw(name, model, capacity, per_second)
         if wait is None:
@@ -43,12 +43,15 @@ class Rate:
         asking.verdicts[self.name] = "ok"
         asking.answer.update(self._purse.headers(name, model))
 
-    def _bucket(self, key: Key, user: str | None, state: State) -> tuple[str, int, float]:
-        """Whose bucket it is: a key with limits of its own has buckets of its own."""
+    def _bucket(self, key: Key, state: State) -> tuple[str, int, float]:
+        """Whose bucket it is: a key with limits of its own has buckets of its own.
+
+        A user that only a header names has none: another name would be another bucket.
+        """
         own, team = key.limits, state.teams.get(key.team or "", Limits())
         if own.capacity is not None or own.per_second is not None:
             return f"key:{key.key_id}", *self._sized(own, team)
-        return f"user:{key.user or user or key.key_id}", *self._sized(team)
+        return f"user:{key.user or key.key_id}", *self._sized(team)
 
     def _sized(self, *limits: Limits) -> tuple[int, float]:
         """The first that is stated of each, else the standard."""
