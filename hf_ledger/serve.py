@@ -24,7 +24,6 @@ from hf_ledger.ingest.places import Places
 from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
-    from hf_ledger.gateway import Mounted
     from hf_ledger.ingest.doors.gateway.bank import Bank
     from hf_ledger.ingest.ledger.ledger import Ledger
     from hf_ledger.ingest.spool.collector import Collected
@@ -114,12 +113,12 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
     import uvicorn
 
     from hf_ledger.dashboard.web import application
-    from hf_ledger.gateway import Mounted
     from hf_ledger.ingest.doors.api.door import Door
     from hf_ledger.ingest.doors.api.routes import api_routes
     from hf_ledger.ingest.doors.gateway.admin_routes import Administration
     from hf_ledger.ingest.doors.gateway.listening import Patient
     from hf_ledger.ingest.doors.gateway.opening import prefixes, routes
+    from hf_ledger.mounted import Mounted, calling
 
     door, mounted = Door(desk.own, desk.places), Mounted()
 
@@ -173,6 +172,8 @@ def count_of(ledger: Ledger) -> int:
 @contextlib.asynccontextmanager
 async def open_desk(desk: Desk) -> AsyncIterator[None]:
     """Everything that runs beside the pages: collector, socket, practice server."""
+    from hf_ledger.mounted import telling_gateways, witnessing
+
     await asyncio.to_thread(warm)
     with contextlib.ExitStack() as stack:
         if desk.settings.practice:
@@ -299,20 +300,6 @@ def running_errands(desk: Desk) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def telling_gateways(desk: Desk) -> Iterator[None]:
-    """Publish keys, budgets and prices now and whenever a price begins or ends."""
-    from hf_ledger.ingest.doors.gateway.publishing import Publisher
-
-    desk.own.zone = desk.settings.zone
-    publisher = Publisher(desk.own, desk.places)
-    publisher.start()
-    try:
-        yield
-    finally:
-        publisher.stop()
-
-
-@contextlib.contextmanager
 def owning(desk: Desk) -> Iterator[None]:
     """Answer commands, notebooks and gateways over the owner's socket, for both ledgers."""
     from hf_ledger.analytics.connect import responder
@@ -327,29 +314,6 @@ def owning(desk: Desk) -> Iterator[None]:
             listener = Listener(places, responder(ledger, places), desk.address)
             stack.callback(listener.close)
         yield
-
-
-@contextlib.asynccontextmanager
-async def calling(desk: Desk, mounted: Mounted) -> AsyncIterator[str | None]:
-    """The gateway on this server's port; gives why it is off where it should not be."""
-    from hf_ledger.ingest.doors.gateway.transports import Direct
-
-    assert desk.bank is not None
-    async with mounted.running(desk.settings, desk.places, Direct(desk.bank)) as off:
-        yield off
-
-
-@contextlib.contextmanager
-def witnessing(desk: Desk) -> Iterator[None]:
-    """Sign how far the audit of every gateway has gone, and remove what is older than is kept."""
-    from hf_ledger.ingest.doors.gateway.audit.checkpoints import Keeper
-
-    keeper = Keeper(desk.places, desk.settings.audit_days)
-    keeper.start()
-    try:
-        yield
-    finally:
-        keeper.close()
 
 
 def opened(desk: Desk) -> list[tuple[Ledger, Places]]:
