@@ -137,8 +137,9 @@ def test_names_that_differ_are_shown_apart(names: list[str]) -> None:
 @given(st.text(max_size=30))
 def test_no_name_brings_a_tag_or_a_place_into_a_figure(name: str) -> None:
     trace = charts.stacked_days(["2026-11-09"], [(name, [1])], None, money=True)["data"][0]
-    own = "%{x|%a %-d %b}<br>: $%{y:,.2f}<extra></extra>"
-    assert trace["hovertemplate"].replace(charts.label(name), "", 1).count("%{") == own.count("%{")
+    shown = charts.label(name)
+    assert trace["hovertemplate"] == f"%{{x|%a %-d %b}}<br>{shown}: $%{{y:,.2f}}<extra></extra>"
+    assert "%{" not in shown
     for chart in (charts.ranked([name], [1], ["1"]), charts.columns([name], [1], ["1"])):
         bars = chart["data"][0]
         assert not {"<", ">"} & {*bars["x" if "orientation" not in bars else "y"][0]}

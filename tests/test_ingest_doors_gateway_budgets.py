@@ -120,7 +120,7 @@ async def gateway(places: Places, ledger: Ledger, bank: Bank) -> None:
         made = new_budget(usd="1")
         session.command("budget_set", **{f: getattr(made, f) for f in made.__struct_fields__})
     state = State(budgets=bank.state.budgets)
-    assert [each.usd for each in state.budgets] == ["1"]  # the bank follows the ledger
+    assert [Decimal(each.usd) for each in state.budgets] == [1]  # the bank follows the ledger
     async with over([OverSocket(places)]) as [purse]:
         with ledger.writing:  # an exchange never waits for somebody who writes
             found = await asyncio.wait_for(held(purse, state, "0.5"), 5)

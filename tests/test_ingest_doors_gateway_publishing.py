@@ -168,9 +168,9 @@ def test_setting_another_budget_does_not_take_it_from_the_bank(
     _, key_id = created(ledger, replaying=REPLAYED)
     with closing(Bank(places, state_of(ledger))) as bank:
         payload = msgspec.json.encode(budgets.new_budget(usd="3"))
-        budgets.perform(ledger, places, "budget_set", payload, bank)
+        budgets.perform(ledger, places, "budget_set", payload)
         assert [each.budget_id for each in bank.state.budgets][1:] == [f"replay:{key_id}"]
-        rows = budgets.perform(ledger, places, "budget_show", b"{}", bank)["budgets"]
+        rows = budgets.perform(ledger, places, "budget_show", b"{}")["budgets"]
     assert [Decimal(row["limit_usd"]) for row in rows] == [3, Decimal("12.5")]
 
 
