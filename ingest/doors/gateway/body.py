@@ -21,16 +21,21 @@ CUT_OFF = "The body ended early."
 
 
 class Body:
-    """Reads one body: at most `most` bytes, within `seconds`."""
+    """Reads one body: at most `most` bytes, within `seconds`; `is_here`: it has come already."""
 
-    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+    def __init__(
+        self, receive: Receive, most: int, seconds: float, *, is_here: bool = False
+    ) -> None:
         self._receive = receive
         self._most = most
         self._seconds = seconds
         self._is_large = False
+        self._is_here = is_here
 
     async def read(self, headers: Mapping[str, str]) -> bytes:
         """The whole body. Raises `Refused` 400, 408 or 413."""
+        if self._is_here:
+            return await self._read()
         stated = headers.get("content-length", "")
         if stated.isdigit() and int(stated) > self._most:
             await self._read_past()

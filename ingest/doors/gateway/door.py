@@ -126,10 +126,7 @@ class Visit:
         asking.path = passed_on(asking.method, self.scope.get("raw_path") or asking.path.encode())
         only_once(asking.headers, self.scope["headers"])
         asking.key = door.who.identify(taken_key(asking.headers), asking)
-        limits = door.limits
-        asking.body = await Body(self.receive, limits.body_bytes, limits.body_seconds).read(
-            asking.headers
-        )
+        asking.body = await self._body().read(asking.headers)
         asking.asked = asked_of(asking)
         asking.upstream = towards = door.limits.upstream
         self.record()
@@ -143,6 +140,11 @@ class Visit:
                 towards = asking.upstream
                 self._reroute()
         await self._while_there()
+
+    def _body(self) -> Body:
+        limits, leaving = self.door.limits, self.scope.get(LEAVING)
+        here = leaving is not None and leaving.whole
+        return Body(self.receive, limits.body_bytes, limits.body_seconds, is_here=here)
 
     def record(self) -> None:
         """Begin the call's record, or begin it anew where a check sends it elsewhere."""

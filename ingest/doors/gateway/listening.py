@@ -27,11 +27,12 @@ _TOO_LARGE = (
 
 
 class Leaving:
-    """Tells the requests of one connection that their client is gone."""
+    """What the requests of one connection may know of it: whether all is here, or who left."""
 
-    __slots__ = ("_gone", "_left")
+    __slots__ = ("_gone", "_left", "whole")
 
     def __init__(self) -> None:
+        self.whole = False  # all of the request that came last is here
         self._gone = False
         self._left: set[Callable[[], None]] = set()
 
@@ -80,7 +81,7 @@ class Patient(HttpToolsProtocol):
             self._wait()
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._in_head, self._leaving.whole = True, False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -98,6 +99,7 @@ class Patient(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self.transport.is_closing():
+            self._leaving.whole = True
             super().on_message_complete()
 
     def _size_of_head(self) -> int:
