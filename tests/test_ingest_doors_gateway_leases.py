@@ -14,11 +14,13 @@ import pytest
 from factories_limits import COMPANY, NEVER, Clock, Lossy, budget, held, over, purses, state_with
 
 from hf_ledger.ingest.doors.gateway.bank import EXPIRY_NS, Bank
+from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply
 from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
 from hf_ledger.ingest.doors.gateway.matching import Labels
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import State
+from hf_ledger.ingest.doors.gateway.transports import Direct
 from hf_ledger.ingest.places import Places
 
 STATE = state_with(budget())
@@ -328,3 +330,35 @@ async def test_a_lease_that_lies_idle_goes_back(bank: Bank) -> None:
         await asyncio.sleep(0.1)
         (now,) = bank.standings()
         assert (now.settled, now.reserved) == (2 * 10**7, 0)
+
+
+class Slow:
+    """A way to the bank whose answers take until they are let go."""
+
+    def __init__(self, bank: Bank) -> None:
+        self._way = Direct(bank)
+        self.free = asyncio.Event()
+        self.free.set()
+
+    async def exchange(self, message: Exchange) -> Reply:
+        answer = await self._way.exchange(message)
+        await self.free.wait()
+        return answer
+
+    def close(self) -> None:
+        self._way.close()
+
+
+async def test_who_waits_is_not_refused_for_what_others_took_meanwhile(bank: Bank) -> None:
+    way = Slow(bank)
+    async with over([way]) as [purse]:
+        purse.settle(await held(purse, STATE, "0.6"), Decimal("0.5"))
+        way.free.clear()
+        waiting = asyncio.create_task(held(purse, STATE, "0.35"))
+        await asyncio.sleep(0.05)
+        quick = purse.reserve(STATE, COMPANY, Decimal("0.1"))
+        assert isinstance(quick, Reservation)
+        way.free.set()
+        purse.settle(await waiting, Decimal("0.35"))
+        purse.settle(quick, Decimal("0.1"))
+    assert settled(bank) == Decimal("0.95")

@@ -30,6 +30,7 @@ from hf_ledger.ingest.doors.gateway.reserving import (
     Reservation,
     TokenWait,
     charged,
+    is_there,
     needed,
     refuse,
     serves,
@@ -299,6 +300,9 @@ class Purse:
             self._resolve_token(waiter)
         elif self._covers(waiter.needs):
             waiter.future.set_result(taken(waiter.needs))
+        elif waiter.rounds < MOST_ROUNDS and is_there(waiter.needs):
+            # Others, who did not have to wait, have taken it meanwhile.
+            self._queue(waiter)
         else:
             waiter.future.set_exception(short_of(waiter.needs))
 

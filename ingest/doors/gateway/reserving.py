@@ -86,6 +86,12 @@ def serves(budget: Budget, provider: str | None) -> bool:
     return budget.value.lower() == provider.lower()
 
 
+def is_there(needs: list[Need]) -> bool:
+    """Whether the owner would have the money, as far as it is known here."""
+    asked = [each for each in needs if each[0].budget.hard and each[1]]
+    return all(account.left_now is not None and account.left_now >= n for account, n in asked)
+
+
 def short_of(needs: list[Need]) -> Refused:
     """Why a request could not be given what it needs: for good, or for now."""
     short = [each for each in needs if each[0].budget.hard and each[1] and each[0].free < each[1]]
