@@ -16,7 +16,7 @@ from hf_ledger.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "docs" / "gateway.md").read_text(encoding="utf-8")
-SOURCES = [*sorted((ROOT / "ingest/doors/gateway").rglob("*.py")), ROOT / "hf_ledger/gateway.py"]
+SOURCES = [*sorted((ROOT / "ingest/doors/gateway").rglob("*.py")), ROOT / "hf_ledger/mounted.py"]
 #: Answers that are written before there is a request to refuse.
 WRITTEN = {"headers_too_large": 431, "gateway_off": 503}
 #: Answers to administrators, whose requests pass no checks.
