@@ -218,6 +218,9 @@ def test_the_audit_of_all_processes_is_whole(running: House) -> None:
     exported = [json.loads(line) for line in running.ledger("audit", "export").splitlines()]
     kinds = {each.get("kind") for each in exported}
     assert {"decided", "finished", "administered"} <= kinds
+    passed = [each for each in exported if each["kind"] == "decided" and "code" not in each]
+    checks = "authentication scope bounds idempotency compliance concurrency rate budget"
+    assert all(set(each["verdicts"]) == set(checks.split()) for each in passed)
 
 
 def test_nothing_secret_is_in_any_file(running: House) -> None:
