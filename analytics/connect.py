@@ -22,9 +22,9 @@ from hf_ledger.analytics.questions import answer
 from hf_ledger.analytics.scope import Scope
 from hf_ledger.ingest.catalogue import chores
 from hf_ledger.ingest.doors.api import keys
-from hf_ledger.ingest.doors.gateway import budgets, exchanging
 from hf_ledger.ingest.doors.gateway.audit.administration import note
-from hf_ledger.ingest.doors.gateway.bank import bank_here
+from hf_ledger.ingest.doors.gateway.limits import budgets, exchanging
+from hf_ledger.ingest.doors.gateway.limits.bank import bank_here
 from hf_ledger.ingest.doors.gateway.publishing import refresh_state
 from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.errors import Owned, Unusable, Usage

@@ -26,8 +26,8 @@ from aiohttp import ClientError, ClientSession, TCPConnector
 
 from benchmarks.limits_processes import HEADERS, Processes, proof_key, running
 from benchmarks.limits_upstream import PROVIDER
-from hf_ledger.ingest.doors.gateway.books import Books
-from hf_ledger.ingest.doors.gateway.money import usd
+from hf_ledger.ingest.doors.gateway.limits.books import Books
+from hf_ledger.ingest.doors.gateway.limits.money import usd
 from hf_ledger.ingest.doors.gateway.state import Budget, Limits, Price, State
 from hf_ledger.ingest.places import Places
 

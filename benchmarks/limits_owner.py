@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.exchanging import COMMAND
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.exchanging import COMMAND
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.socket import Listener

@@ -66,9 +66,9 @@ def serve_gateway(
     """Run a gateway until SIGTERM or Ctrl-C; raises `Unusable` before anything is started."""
     import uvicorn
 
+    from hf_ledger.ingest.doors.gateway.limits.transports import OverSocket
     from hf_ledger.ingest.doors.gateway.listening import Patient
     from hf_ledger.ingest.doors.gateway.opening import Gateway
-    from hf_ledger.ingest.doors.gateway.transports import OverSocket
 
     plan, token = plan_of(settings), token_of(settings, places)
     places.make()

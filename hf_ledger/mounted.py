@@ -15,7 +15,7 @@ from hf_ledger.settings import Settings
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from hf_ledger.ingest.doors.gateway.exchanging import Transport
+    from hf_ledger.ingest.doors.gateway.limits.exchanging import Transport
     from hf_ledger.ingest.doors.gateway.opening import Gateway
     from hf_ledger.serve import Desk
 
@@ -99,7 +99,7 @@ def witnessing(desk: Desk) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def calling(desk: Desk, mounted: Mounted) -> AsyncIterator[str | None]:
     """The gateway on this server's port; gives why it is off where it should not be."""
-    from hf_ledger.ingest.doors.gateway.transports import Direct
+    from hf_ledger.ingest.doors.gateway.limits.transports import Direct
 
     assert desk.bank is not None
     async with mounted.running(desk.settings, desk.places, Direct(desk.bank)) as off:

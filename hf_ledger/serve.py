@@ -24,7 +24,7 @@ from hf_ledger.ingest.places import Places
 from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
-    from hf_ledger.ingest.doors.gateway.bank import Bank
+    from hf_ledger.ingest.doors.gateway.limits.bank import Bank
     from hf_ledger.ingest.ledger.ledger import Ledger
     from hf_ledger.ingest.spool.collector import Collected
 
@@ -202,7 +202,7 @@ def warm() -> None:
 def lay_out(desk: Desk) -> None:
     """Give the pages their books."""
     from hf_ledger.dashboard.books import Book, Shelf, book_origins, shelve
-    from hf_ledger.ingest.doors.gateway.budgets import shown
+    from hf_ledger.ingest.doors.gateway.limits.budgets import shown
 
     def own_version() -> tuple[int, int]:
         return count_of(desk.own), desk.collected + desk.own.changes
@@ -303,7 +303,7 @@ def running_errands(desk: Desk) -> Iterator[None]:
 def owning(desk: Desk) -> Iterator[None]:
     """Answer commands, notebooks and gateways over the owner's socket, for both ledgers."""
     from hf_ledger.analytics.connect import responder
-    from hf_ledger.ingest.doors.gateway.bank import Bank
+    from hf_ledger.ingest.doors.gateway.limits.bank import Bank
     from hf_ledger.ingest.doors.gateway.state_file import Watched
     from hf_ledger.ingest.ledger.socket import Listener
 

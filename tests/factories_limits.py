@@ -11,13 +11,13 @@ from typing import Any
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.asking import Asking
-from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply, Said, Transport
-from hf_ledger.ingest.doors.gateway.leases import Purse
-from hf_ledger.ingest.doors.gateway.matching import Labels
-from hf_ledger.ingest.doors.gateway.reserving import Reservation
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Exchange, Reply, Said, Transport
+from hf_ledger.ingest.doors.gateway.limits.leases import Purse
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.reserving import Reservation
+from hf_ledger.ingest.doors.gateway.limits.transports import Direct
 from hf_ledger.ingest.doors.gateway.state import Budget, State
-from hf_ledger.ingest.doors.gateway.transports import Direct
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.spool.process import process_start, this_process
 

@@ -18,8 +18,8 @@ from factories_limits import purses
 
 from hf_ledger.ingest.call import Call, Replayed
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
-from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
 from hf_ledger.ingest.doors.gateway.state import Key, Replaying, State
 from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.caps import caps_of

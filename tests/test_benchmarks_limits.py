@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_ingest_doors_gateway_buckets import admits_too_many
+from test_ingest_doors_gateway_limits_buckets import admits_too_many
 
 from benchmarks.bucket_proof import most_above
 from benchmarks.bucket_proof import run as bucket_run

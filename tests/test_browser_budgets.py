@@ -13,11 +13,11 @@ from factories_calls import ledger_with, make_call
 from factories_limits import message
 from playwright.sync_api import Browser, expect
 
-from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.budgets import new_budget, perform
-from hf_ledger.ingest.doors.gateway.exchanging import Said
-from hf_ledger.ingest.doors.gateway.money import nano
-from hf_ledger.ingest.doors.gateway.periods import Calendar
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.budgets import new_budget, perform
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Said
+from hf_ledger.ingest.doors.gateway.limits.money import nano
+from hf_ledger.ingest.doors.gateway.limits.periods import Calendar
 from hf_ledger.ingest.doors.gateway.state import Budget, State
 from hf_ledger.ingest.places import Places
 

@@ -23,7 +23,7 @@ from hf_ledger.dashboard.budgets import (
     table,
     when,
 )
-from hf_ledger.ingest.doors.gateway.budgets import perform
+from hf_ledger.ingest.doors.gateway.limits.budgets import perform
 from hf_ledger.ingest.places import Places
 
 LAST_WEEK = {"period": "Last week"}

@@ -18,8 +18,8 @@ from hf_ledger.ingest.catalogue.contracts import Agreed, Contract
 from hf_ledger.ingest.doors.api import keys
 from hf_ledger.ingest.doors.api.keys import add_key, make_key
 from hf_ledger.ingest.doors.api.scopes import NewBudget
-from hf_ledger.ingest.doors.gateway import budgets
-from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits import budgets
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
 from hf_ledger.ingest.doors.gateway.publishing import Publisher, gateway_state, refresh_state
 from hf_ledger.ingest.doors.gateway.state import (
     Budget,

@@ -25,12 +25,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hf_ledger.ingest.call import Call, Replayed
 from hf_ledger.ingest.doors.api.keys import key_hash, make_key
-from hf_ledger.ingest.doors.gateway.bank import Bank
 from hf_ledger.ingest.doors.gateway.compliance.policy import Allowed, Policy
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.transports import Direct
 from hf_ledger.ingest.doors.gateway.opening import Gateway, Plan, routes
 from hf_ledger.ingest.doors.gateway.state import Budget, Key, Price, Replaying, State
 from hf_ledger.ingest.doors.gateway.state_file import publish
-from hf_ledger.ingest.doors.gateway.transports import Direct
 from hf_ledger.ingest.doors.replays.caps import caps_of
 from hf_ledger.ingest.doors.replays.replaying import Judging
 from hf_ledger.ingest.places import Places

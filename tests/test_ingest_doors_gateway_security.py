@@ -37,7 +37,7 @@ from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
 from hf_ledger.ingest.doors.gateway.checks.authentication import Authentication
 from hf_ledger.ingest.doors.gateway.checks.compliance import Compliance
 from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Exchange, Reply
 from hf_ledger.ingest.doors.gateway.opening import Gateway, Plan
 from hf_ledger.ingest.doors.gateway.state import Screening
 from hf_ledger.ingest.doors.gateway.upstream import Upstream, refusal_of

@@ -14,11 +14,11 @@ from factories_replays import make_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.leases import Purse
-from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.leases import Purse
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.refusal import Refused
-from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import Budget, State
 from hf_ledger.ingest.doors.replays.allowance import Allowance
 from hf_ledger.ingest.doors.replays.caps import caps_of

@@ -75,7 +75,7 @@ def set_budget(
     assumed_usd: Assumed = None,
 ) -> None:
     """Set a budget; what was spent in its period stays spent."""
-    from hf_ledger.ingest.doors.gateway.budgets import new_budget
+    from hf_ledger.ingest.doors.gateway.limits.budgets import new_budget
 
     dimension, value = split(whose)
     made = new_budget(

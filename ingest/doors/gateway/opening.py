@@ -27,11 +27,11 @@ from hf_ledger.ingest.doors.gateway.checks.rate import Rate
 from hf_ledger.ingest.doors.gateway.checks.scope import Scope
 from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
 from hf_ledger.ingest.doors.gateway.door import Door, Limits
-from hf_ledger.ingest.doors.gateway.exchanging import Transport
 from hf_ledger.ingest.doors.gateway.failures import Failures
-from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Transport
+from hf_ledger.ingest.doors.gateway.limits.leases import OwnerLost, Purse
+from hf_ledger.ingest.doors.gateway.limits.pricing import cost_of
 from hf_ledger.ingest.doors.gateway.paths import GETS, POSTS, PROVIDERS
-from hf_ledger.ingest.doors.gateway.pricing import cost_of
 from hf_ledger.ingest.doors.gateway.recording import Recorder
 from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.doors.gateway.upstream import Token, Upstream, proxy_of

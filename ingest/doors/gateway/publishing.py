@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.prices_now import prices_now
+from hf_ledger.ingest.doors.gateway.limits.prices_now import prices_now
 from hf_ledger.ingest.doors.gateway.state import (
     Budget,
     Key,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
-from hf_ledger.ingest.doors.gateway.leases import Purse
-from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.leases import Purse
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.refusal import Refused
-from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.doors.replays.caps import ZERO, cap_of
 from hf_ledger.ingest.doors.replays.errand import Errand, Reply

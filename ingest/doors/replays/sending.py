@@ -18,9 +18,9 @@ from hf_ledger.ingest.doors.gateway.compliance.policy import (
     hold_call,
     hold_place,
 )
-from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.pricing import Prices, cost_of, worst_case
 from hf_ledger.ingest.doors.gateway.passage import FAILURES, watching
-from hf_ledger.ingest.doors.gateway.pricing import Prices, cost_of, worst_case
 from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.state import State

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
-from hf_ledger.ingest.doors.gateway.pricing import asked_tokens
+from hf_ledger.ingest.doors.gateway.limits.pricing import asked_tokens
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.state import Limits
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
-from hf_ledger.ingest.doors.gateway.leases import Purse
-from hf_ledger.ingest.doors.gateway.matching import Labels
-from hf_ledger.ingest.doors.gateway.pricing import DEFAULT_MAX_TOKENS, Prices, worst_case
-from hf_ledger.ingest.doors.gateway.reserving import Reservation
+from hf_ledger.ingest.doors.gateway.limits.leases import Purse
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.pricing import DEFAULT_MAX_TOKENS, Prices, worst_case
+from hf_ledger.ingest.doors.gateway.limits.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import State
 
 ESTIMATE_HEADER = "x-hf-ledger-cost-estimate"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
-from hf_ledger.ingest.doors.gateway.buckets import CAPACITY, PER_SECOND
-from hf_ledger.ingest.doors.gateway.leases import Purse
+from hf_ledger.ingest.doors.gateway.limits.buckets import CAPACITY, PER_SECOND
+from hf_ledger.ingest.doors.gateway.limits.leases import Purse
 from hf_ledger.ingest.doors.gateway.state import Key, Limits, State
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from factories_limits import Clock, budget, gone, message, state_with
 
-from hf_ledger.ingest.doors.gateway.bank import EXPIRY_NS, Bank
-from hf_ledger.ingest.doors.gateway.exchanging import Said
-from hf_ledger.ingest.doors.gateway.money import NANO
+from hf_ledger.ingest.doors.gateway.limits.bank import EXPIRY_NS, Bank
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Said
+from hf_ledger.ingest.doors.gateway.limits.money import NANO
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.places import Places
 

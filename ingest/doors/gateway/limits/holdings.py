@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hf_ledger.ingest.doors.gateway.exchanging import Drawn, Granted, Lent, Said
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Drawn, Granted, Lent, Said
 from hf_ledger.ingest.doors.gateway.state import Budget
 
 #: With a beat of a quarter of a second, two seconds.

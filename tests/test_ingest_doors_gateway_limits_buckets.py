@@ -14,7 +14,7 @@ from factories_limits import SECOND, Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.gateway.buckets import TOKEN, Bucket, Tank, limit_headers
+from hf_ledger.ingest.doors.gateway.limits.buckets import TOKEN, Bucket, Tank, limit_headers
 
 steps = st.lists(st.tuples(st.integers(0, 3 * SECOND), st.integers(1, 4)), min_size=1, max_size=60)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from hf_ledger.ingest.doors.gateway.buckets import TOKEN, Tank, rate_of
-from hf_ledger.ingest.doors.gateway.exchanging import Drawn, Lent
+from hf_ledger.ingest.doors.gateway.limits.buckets import TOKEN, Tank, rate_of
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Drawn, Lent
 
 MOST_BUCKETS = 10_000
 #: How soon to come back where it is not the level that is missing.

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.exchanging import COMMAND, Exchange, Reply, decode_reply
+from hf_ledger.ingest.doors.gateway.limits.exchanging import COMMAND, Exchange, Reply, decode_reply
 from hf_ledger.ingest.errors import LedgerError, Unusable
 from hf_ledger.ingest.ledger.socket import Caller, call_owner
 from hf_ledger.ingest.places import Places
 
 if TYPE_CHECKING:
-    from hf_ledger.ingest.doors.gateway.bank import Bank
+    from hf_ledger.ingest.doors.gateway.limits.bank import Bank
 
 ANSWER_SECONDS = 2.0
 NO_OWNER = "no process owns the ledger in {root} just now: start hf-ledger serve."

@@ -14,11 +14,11 @@ from factories_limits import held, over
 
 from hf_ledger.analytics.connect import connect, responder
 from hf_ledger.cli import main
-from hf_ledger.ingest.doors.gateway.bank import Bank
-from hf_ledger.ingest.doors.gateway.budgets import new_budget, read_budgets
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.budgets import new_budget, read_budgets
+from hf_ledger.ingest.doors.gateway.limits.transports import OverSocket
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.state import Budget, State
-from hf_ledger.ingest.doors.gateway.transports import OverSocket
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.ledger.socket import Listener

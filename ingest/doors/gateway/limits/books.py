@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Said
-from hf_ledger.ingest.doors.gateway.journal import Entry, Share, read_entries
-from hf_ledger.ingest.doors.gateway.money import nano
-from hf_ledger.ingest.doors.gateway.periods import Calendar, first_day
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Exchange, Said
+from hf_ledger.ingest.doors.gateway.limits.journal import Entry, Share, read_entries
+from hf_ledger.ingest.doors.gateway.limits.money import nano
+from hf_ledger.ingest.doors.gateway.limits.periods import Calendar, first_day
 from hf_ledger.ingest.doors.gateway.state import Budget, State
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.spool.process import is_gone

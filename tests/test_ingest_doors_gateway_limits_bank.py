@@ -15,11 +15,11 @@ from factories_limits import NOON, Clock, budget, gone, message, state_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.gateway.bank import AHEAD, EXPIRY_NS, SHORT_NS, Bank
-from hf_ledger.ingest.doors.gateway.books import Standing
-from hf_ledger.ingest.doors.gateway.exchanging import Drawn, Exchange, Granted, Said
-from hf_ledger.ingest.doors.gateway.journal import files
-from hf_ledger.ingest.doors.gateway.money import NANO
+from hf_ledger.ingest.doors.gateway.limits.bank import AHEAD, EXPIRY_NS, SHORT_NS, Bank
+from hf_ledger.ingest.doors.gateway.limits.books import Standing
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Drawn, Exchange, Granted, Said
+from hf_ledger.ingest.doors.gateway.limits.journal import files
+from hf_ledger.ingest.doors.gateway.limits.money import NANO
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Unusable, Usage
 from hf_ledger.ingest.places import Places
@@ -244,7 +244,7 @@ def test_many_threads_share_one_bank(places: Places) -> None:
 AT_ONCE = """
 import sys, threading
 from pathlib import Path
-from hf_ledger.ingest.doors.gateway.bank import Bank
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank
 from hf_ledger.ingest.places import Places
 sys.setswitchinterval(1e-5)
 bank = Bank(Places(Path(sys.argv[1])))

@@ -14,7 +14,7 @@ import msgspec
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.asking import Asking
-from hf_ledger.ingest.doors.gateway.money import nano
+from hf_ledger.ingest.doors.gateway.limits.money import nano
 from hf_ledger.ingest.doors.gateway.state import Price, State
 from hf_ledger.ingest.wire.usage import INPUT_ONLY
 

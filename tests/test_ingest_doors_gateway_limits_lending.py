@@ -7,12 +7,12 @@ from fractions import Fraction
 from factories_limits import SECOND
 from hypothesis import given
 from hypothesis import strategies as st
-from test_ingest_doors_gateway_buckets import admits_too_many
+from test_ingest_doors_gateway_limits_buckets import admits_too_many
 
-from hf_ledger.ingest.doors.gateway.buckets import TOKEN, Tank
-from hf_ledger.ingest.doors.gateway.exchanging import Drawn, Lent
-from hf_ledger.ingest.doors.gateway.holdings import Tokens
-from hf_ledger.ingest.doors.gateway.lending import MOST_BUCKETS, Lender, LendingBucket
+from hf_ledger.ingest.doors.gateway.limits.buckets import TOKEN, Tank
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Drawn, Lent
+from hf_ledger.ingest.doors.gateway.limits.holdings import Tokens
+from hf_ledger.ingest.doors.gateway.limits.lending import MOST_BUCKETS, Lender, LendingBucket
 
 EXPIRY = 10 * SECOND
 CAPACITY, PER_SECOND = 8, 3.0

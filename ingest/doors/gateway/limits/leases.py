@@ -17,14 +17,14 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Literal
 
-from hf_ledger.ingest.doors.gateway.buckets import limit_headers
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply, Transport
-from hf_ledger.ingest.doors.gateway.holdings import Account, Tokens
-from hf_ledger.ingest.doors.gateway.matching import Labels, Matcher
-from hf_ledger.ingest.doors.gateway.money import nano_above, usd
-from hf_ledger.ingest.doors.gateway.periods import Calendar
-from hf_ledger.ingest.doors.gateway.refusing import no_tokens, unreachable
-from hf_ledger.ingest.doors.gateway.reserving import (
+from hf_ledger.ingest.doors.gateway.limits.buckets import limit_headers
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Exchange, Reply, Transport
+from hf_ledger.ingest.doors.gateway.limits.holdings import Account, Tokens
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels, Matcher
+from hf_ledger.ingest.doors.gateway.limits.money import nano_above, usd
+from hf_ledger.ingest.doors.gateway.limits.periods import Calendar
+from hf_ledger.ingest.doors.gateway.limits.refusing import no_tokens, unreachable
+from hf_ledger.ingest.doors.gateway.limits.reserving import (
     MoneyWait,
     Need,
     Reservation,

@@ -21,7 +21,7 @@ from factories_prices import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.gateway.prices_now import prices_now
+from hf_ledger.ingest.doors.gateway.limits.prices_now import prices_now
 from hf_ledger.ingest.doors.gateway.state import Price
 
 TOKENS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from hf_ledger.ingest.doors.gateway.buckets import limit_headers
-from hf_ledger.ingest.doors.gateway.holdings import Account, Tokens
+from hf_ledger.ingest.doors.gateway.limits.buckets import limit_headers
+from hf_ledger.ingest.doors.gateway.limits.holdings import Account, Tokens
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.state import Budget
 

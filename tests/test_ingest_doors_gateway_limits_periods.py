@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_ledger.ingest.doors.gateway.periods import Calendar, first_day, next_start, period_name
+from hf_ledger.ingest.doors.gateway.limits.periods import (
+    Calendar,
+    first_day,
+    next_start,
+    period_name,
+)
 from hf_ledger.ingest.doors.gateway.state import Period
 
 BERLIN = ZoneInfo("Europe/Berlin")

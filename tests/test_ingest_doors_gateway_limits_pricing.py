@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Call
-from hf_ledger.ingest.doors.gateway.pricing import (
+from hf_ledger.ingest.doors.gateway.limits.pricing import (
     IMAGE_TOKENS,
     MESSAGE_TOKENS,
     TEMPLATE_TOKENS,

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from factories_limits import COMPANY, NEVER, Clock, Lossy, budget, held, over, purses, state_with
 
-from hf_ledger.ingest.doors.gateway.bank import EXPIRY_NS, Bank
-from hf_ledger.ingest.doors.gateway.exchanging import Exchange, Reply
-from hf_ledger.ingest.doors.gateway.leases import OwnerLost, Purse
-from hf_ledger.ingest.doors.gateway.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.bank import EXPIRY_NS, Bank
+from hf_ledger.ingest.doors.gateway.limits.exchanging import Exchange, Reply
+from hf_ledger.ingest.doors.gateway.limits.leases import OwnerLost, Purse
+from hf_ledger.ingest.doors.gateway.limits.matching import Labels
+from hf_ledger.ingest.doors.gateway.limits.reserving import Reservation
+from hf_ledger.ingest.doors.gateway.limits.transports import Direct
 from hf_ledger.ingest.doors.gateway.refusal import Refused
-from hf_ledger.ingest.doors.gateway.reserving import Reservation
 from hf_ledger.ingest.doors.gateway.state import State
-from hf_ledger.ingest.doors.gateway.transports import Direct
 from hf_ledger.ingest.places import Places
 
 STATE = state_with(budget())

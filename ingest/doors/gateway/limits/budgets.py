@@ -16,9 +16,9 @@ from typing import Any, get_args
 import duckdb
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.bank import Bank, bank_here
-from hf_ledger.ingest.doors.gateway.books import Books, Standing
-from hf_ledger.ingest.doors.gateway.money import usd
+from hf_ledger.ingest.doors.gateway.limits.bank import Bank, bank_here
+from hf_ledger.ingest.doors.gateway.limits.books import Books, Standing
+from hf_ledger.ingest.doors.gateway.limits.money import usd
 from hf_ledger.ingest.doors.gateway.state import Budget, Dimension, Period, State
 from hf_ledger.ingest.doors.replays.caps import caps_of
 from hf_ledger.ingest.errors import Usage

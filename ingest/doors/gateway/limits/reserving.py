@@ -6,10 +6,15 @@ import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 
-from hf_ledger.ingest.doors.gateway.holdings import Account, Tokens
-from hf_ledger.ingest.doors.gateway.money import nano
+from hf_ledger.ingest.doors.gateway.limits.holdings import Account, Tokens
+from hf_ledger.ingest.doors.gateway.limits.money import nano
+from hf_ledger.ingest.doors.gateway.limits.refusing import (
+    exhausted,
+    reserved,
+    unpriced,
+    unreachable,
+)
 from hf_ledger.ingest.doors.gateway.refusal import Refused
-from hf_ledger.ingest.doors.gateway.refusing import exhausted, reserved, unpriced, unreachable
 from hf_ledger.ingest.doors.gateway.state import Budget
 
 Need = tuple[Account, int]

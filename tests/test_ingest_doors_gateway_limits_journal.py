@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from hf_ledger.ingest.doors.gateway.journal import Entry, Journal, Share, files, read_entries
+from hf_ledger.ingest.doors.gateway.limits.journal import Entry, Journal, Share, files, read_entries
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
 

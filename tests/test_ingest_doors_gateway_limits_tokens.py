@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from factories_limits import NEVER, Clock, Lossy, budget, held, over, purses, state_with
 
-from hf_ledger.ingest.doors.gateway import leases
-from hf_ledger.ingest.doors.gateway.bank import EXPIRY_NS, Bank
+from hf_ledger.ingest.doors.gateway.limits import leases
+from hf_ledger.ingest.doors.gateway.limits.bank import EXPIRY_NS, Bank
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.places import Places
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from hf_ledger.ingest.doors.gateway.books import Books, Holder, Standing, holder_of, told
-from hf_ledger.ingest.doors.gateway.exchanging import (
+from hf_ledger.ingest.doors.gateway.limits.books import Books, Holder, Standing, holder_of, told
+from hf_ledger.ingest.doors.gateway.limits.exchanging import (
     Exchange,
     Granted,
     Lent,
@@ -23,9 +23,9 @@ from hf_ledger.ingest.doors.gateway.exchanging import (
     Said,
     decode_exchange,
 )
-from hf_ledger.ingest.doors.gateway.journal import Journal, Share, files
-from hf_ledger.ingest.doors.gateway.lending import Lender, later
-from hf_ledger.ingest.doors.gateway.overruns import Overruns
+from hf_ledger.ingest.doors.gateway.limits.journal import Journal, Share, files
+from hf_ledger.ingest.doors.gateway.limits.lending import Lender, later
+from hf_ledger.ingest.doors.gateway.limits.overruns import Overruns
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Usage
 from hf_ledger.ingest.places import Places

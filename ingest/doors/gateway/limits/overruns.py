@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from hf_ledger.ingest.doors.gateway.books import Books
-from hf_ledger.ingest.doors.gateway.journal import Share
-from hf_ledger.ingest.doors.gateway.refusing import named
+from hf_ledger.ingest.doors.gateway.limits.books import Books
+from hf_ledger.ingest.doors.gateway.limits.journal import Share
+from hf_ledger.ingest.doors.gateway.limits.refusing import named
 
 _log = logging.getLogger("hf_ledger")
 

@@ -1,0 +1,1 @@
+"""How often and how much: buckets and budgets, lent by the ledger's owner to each gateway."""
