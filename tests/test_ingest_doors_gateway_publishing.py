@@ -106,7 +106,7 @@ def test_budgets_that_count_and_those_that_were_removed(ledger: Ledger) -> None:
             usd=f"{Decimal('1000.5'):.9f}",
             hard=False,
             unpriced="assume",
-            assumed_usd="0.020000000",
+            assumed_usd="0.02",
         ),
     )
 

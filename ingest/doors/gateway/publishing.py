@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
+from hf_ledger.ingest.doors.gateway.limits.budgets import read_budgets
 from hf_ledger.ingest.doors.gateway.limits.prices_now import prices_now
 from hf_ledger.ingest.doors.gateway.state import (
-    Budget,
     Key,
     Limits,
     Replaying,
@@ -24,6 +24,7 @@ from hf_ledger.ingest.doors.gateway.state_file import publish, published
 from hf_ledger.ingest.doors.replays.caps import caps_of
 from hf_ledger.ingest.errors import LedgerError, Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.parameters import read
 from hf_ledger.ingest.places import Places
 
 REFRESH_SECONDS = 30.0
@@ -59,23 +60,6 @@ select
     limits
 from team_limits
 order by team
-"""
-
-BUDGETS = """
-select
-    budget_id,
-    dimension,
-    value,
-    period,
-    usd,
-    hard,
-    unpriced,
-    assumed_usd
-from budgets
-where removed_at is null
-order by
-    created_at,
-    budget_id
 """
 
 Said = TypeVar("Said", Limits, Screening, Replaying)
@@ -151,7 +135,7 @@ def gateway_state(
         zone=zone,
         keys=keys,
         teams=teams_now(cursor),
-        budgets=budgets_now(cursor) + caps_of(keys),
+        budgets=(*read_budgets(cursor), *caps_of(keys)),
         prices=prices_now(cursor, now),
     )
 
@@ -163,10 +147,6 @@ def keys_now(cursor: duckdb.DuckDBPyConnection, now: datetime) -> tuple[Key, ...
 
 def teams_now(cursor: duckdb.DuckDBPyConnection) -> dict[str, Limits]:
     return {row["team"]: _said(row["limits"], Limits) for row in _rows(cursor, TEAMS)}
-
-
-def budgets_now(cursor: duckdb.DuckDBPyConnection) -> tuple[Budget, ...]:
-    return tuple(_budget(row) for row in _rows(cursor, BUDGETS))
 
 
 def _rows(
@@ -184,13 +164,6 @@ def _key(row: dict[str, Any]) -> Key:
     return msgspec.convert(row, Key)
 
 
-def _budget(row: dict[str, Any]) -> Budget:
-    assumed = row["assumed_usd"]
-    row["assumed_usd"] = None if assumed is None else f"{assumed:f}"
-    row["usd"] = f"{row['usd']:f}"
-    return msgspec.convert(row, Budget)
-
-
 def _said(text: str | None, kind: type[Said]) -> Said:
     """What differs from the standard, on top of it."""
-    return msgspec.json.decode(text or "{}", type=kind)
+    return read((text or "{}").encode(), kind)
