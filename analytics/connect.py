@@ -26,7 +26,6 @@ from hf_ledger.ingest.doors.gateway.audit.administration import note
 from hf_ledger.ingest.doors.gateway.limits import budgets, exchanging
 from hf_ledger.ingest.doors.gateway.limits.bank import bank_here
 from hf_ledger.ingest.doors.gateway.publishing import refresh_state
-from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.errors import Owned, Unusable, Usage
 from hf_ledger.ingest.ledger.ledger import Ledger, opened_here
 from hf_ledger.ingest.ledger.socket import Caller, Handle, call_owner
@@ -170,8 +169,6 @@ def perform(ledger: Ledger, places: Places, name: str, payload: bytes) -> pa.Tab
     done = _performed(ledger, places, name, payload)
     if name not in QUIET:
         refresh_state(ledger, places)
-        if bank := bank_here(places):
-            bank.adopt(Watched(places.gateway_state).now())
         if isinstance(done, dict):
             note(places, name, payload, done)
     return done

@@ -169,6 +169,10 @@ def test_an_administrator_makes_and_ends_keys_over_http(running: House) -> None:
     asked = {"name": "robot", "user": "robot", "models": ["meta-llama/*"]}
     made = httpx.post(url, json=asked, headers=admins, timeout=20).json()
     assert running.post(running.urls[1], made["key"]).status_code == 200
+    poor = {"name": "poor", "budget": {"usd": "0.000001", "period": "month"}}
+    kept = httpx.post(url, json=poor, headers=admins, timeout=20).json()
+    refused = running.post(running.urls[1], kept["key"], max_tokens=50)
+    assert (refused.status_code, code_of(refused)) == (402, "budget_exhausted")
     listed = httpx.get(url, headers=admins, timeout=20).json()["keys"]
     assert made["key_id"] in {each["key_id"] for each in listed}
     assert made["key"] not in json.dumps(listed)

@@ -103,7 +103,7 @@ def test_budgets_that_count_and_those_that_were_removed(ledger: Ledger) -> None:
     assert state_of(ledger).budgets == (
         Budget(
             budget_id="b1",
-            usd=f"{Decimal('1000.5'):.9f}",
+            usd="1000.5",
             hard=False,
             unpriced="assume",
             assumed_usd="0.02",

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
+from hf_ledger.ingest.doors.gateway.limits.bank import bank_here
 from hf_ledger.ingest.doors.gateway.limits.budgets import read_budgets
 from hf_ledger.ingest.doors.gateway.limits.prices_now import prices_now
 from hf_ledger.ingest.doors.gateway.state import (
@@ -99,13 +100,15 @@ class Publisher(threading.Thread):
 
 
 def refresh_state(ledger: Ledger, places: Places) -> bool:
-    """Publish what holds now; False where every gateway knows it already.
+    """Publish what holds now, and tell this process's bank; False where every gateway knows it.
 
     Raises `Unusable` where it can't be written.
     """
     with ledger.publishing:
         with closing(ledger.cursor()) as cursor:
             state = gateway_state(cursor, zone_of(ledger, places))
+        if bank := bank_here(places):
+            bank.adopt(state)
         if msgspec.json.encode(state) == published(places):
             return False
         publish(places, state)
