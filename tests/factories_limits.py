@@ -22,6 +22,8 @@ from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.spool.process import process_start, this_process
 
 SECOND = 10**9
+#: Nano-USD of a dollar.
+NANO = 10**9
 #: 25 November 2026, 12:00 UTC.
 NOON = 1_795_608_000.0
 COMPANY = Labels()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories_limits import NOON, Clock, budget, gone, message, state_with
+from factories_limits import NANO, NOON, Clock, budget, gone, message, state_with
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from hf_ledger.ingest.doors.gateway.limits.bank import AHEAD, EXPIRY_NS, SHORT_N
 from hf_ledger.ingest.doors.gateway.limits.books import Standing
 from hf_ledger.ingest.doors.gateway.limits.exchanging import Drawn, Exchange, Granted, Said
 from hf_ledger.ingest.doors.gateway.limits.journal import files
-from hf_ledger.ingest.doors.gateway.limits.money import NANO
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Unusable, Usage
 from hf_ledger.ingest.places import Places

@@ -142,3 +142,9 @@ async def test_an_owner_without_a_bank_leases_nothing(places: Places) -> None:
         async with over([OverSocket(places)]) as [purse]:
             with pytest.raises(Refused):
                 await held(purse, state, "0.5")
+
+
+def test_a_budget_is_for_a_name_and_not_for_a_text() -> None:
+    assert new_budget(usd="1", dimension="team", value="x" * 200).value == "x" * 200
+    with pytest.raises(Usage, match="at most 200 characters"):
+        new_budget(usd="1", dimension="team", value="x" * 201)

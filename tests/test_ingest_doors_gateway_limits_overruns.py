@@ -7,11 +7,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from factories_limits import Clock, budget, gone, message, state_with
+from factories_limits import NANO, Clock, budget, gone, message, state_with
 
 from hf_ledger.ingest.doors.gateway.limits.bank import EXPIRY_NS, Bank
 from hf_ledger.ingest.doors.gateway.limits.exchanging import Said
-from hf_ledger.ingest.doors.gateway.limits.money import NANO
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.places import Places
 

@@ -7,9 +7,6 @@ Where several processes admit, `lending.py` keeps the same law over all of them.
 from __future__ import annotations
 
 import math
-import threading
-import time
-from collections.abc import Callable
 
 CAPACITY = 100
 PER_SECOND = 10.0
@@ -18,37 +15,6 @@ TOKEN = 10**15
 #: A nanosecond at one token a second brings 10⁶ units, so a rate is exact to a millionth.
 PER_NS = 10**6
 NEVER = math.inf
-
-Clock = Callable[[], int]
-
-
-class Bucket:
-    """So many tokens at once, refilled at a steady rate; any thread may take."""
-
-    def __init__(
-        self,
-        capacity: int = CAPACITY,
-        per_second: float = PER_SECOND,
-        clock: Clock = time.monotonic_ns,
-    ) -> None:
-        self.capacity = capacity
-        self.per_second = per_second
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._tank = Tank(capacity, per_second, clock(), capacity * TOKEN)
-
-    def take(self, n: int = 1) -> float:
-        """0.0 where they were taken, else the seconds until they could be."""
-        with self._lock:
-            self._tank.fill(self._clock())
-            return self._tank.take(n) / 10**9
-
-    def headers(self) -> dict[str, str]:
-        """How much is left, in Hugging Face's own form."""
-        with self._lock:
-            self._tank.fill(self._clock())
-            left = self._tank.units // TOKEN
-        return limit_headers(self.capacity, self.per_second, left)
 
 
 class Tank:

@@ -121,6 +121,8 @@ def new_budget(**said: Any) -> Budget:
     if made.dimension is not None and made.dimension not in get_args(Dimension):
         known = ", ".join(get_args(Dimension))
         raise Usage(f"a budget can't be for {made.dimension!r}; there are {known}.")
+    if made.value is not None and len(made.value) > LONGEST_VALUE:
+        raise Usage(f"a budget is for a name of at most {LONGEST_VALUE} characters.")
     if made.period not in get_args(Period):
         raise Usage(f"unknown period {made.period!r}; there are {', '.join(get_args(Period))}.")
     if made.unpriced not in UNPRICED:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
-NANO = 10**9
-
 
 def nano(usd: Decimal | str) -> int:
     """Whole nano-USD, half to the even one."""
