@@ -18,6 +18,7 @@ from hf_ledger.ingest.wire.reply import ReplyReader, fail
 if TYPE_CHECKING:
     from hf_ledger.ingest.doors.hook.hook import Hook
     from hf_ledger.ingest.doors.hook.labels import Labels
+    from hf_ledger.ingest.doors.hook.polls import Awaited
     from hf_ledger.ingest.wire.request import Way
 
 CALL_ID_HEADER = "x-hf-ledger-call-id"
@@ -222,7 +223,7 @@ class Flight(Trip):
             if reader.promised is not None:
                 hook.polls.hold(self, reader.promised)
                 return
-        hook.keep(self)
+        self.keep(self)
 
     def _note_timeout(self, error: BaseException) -> None:
         if is_named(error, TIMEOUTS):
@@ -236,12 +237,16 @@ class Flight(Trip):
             return
         given_up = ending_of(error) in ("cancelled", "closed")
         fail(self.call, kind_of(error), self.started, perf_counter_ns, cancelled=given_up)
-        self.hook.keep(self)
+        self.keep(self)
 
     def end(self) -> None:
         """Write the call as it stands, unless somebody was first."""
         if self.hook.claim(self):
-            self.hook.keep(self)
+            self.keep(self)
+
+    def keep(self, ended: Flight | Awaited) -> None:
+        """Write the call, as it stands at the end of this flight or of the job that it began."""
+        self.hook.keep(ended)
 
     def abandon(self) -> None:
         self.hook.withdraw(self)

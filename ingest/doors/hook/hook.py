@@ -20,6 +20,7 @@ from hf_ledger.ingest.doors.hook.layers import recorded
 from hf_ledger.ingest.doors.hook.polls import Awaited, Polls
 from hf_ledger.ingest.doors.hook.retries import Retries, key_of
 from hf_ledger.ingest.doors.hook.shield import Shield
+from hf_ledger.ingest.doors.hook.witness import Witnessed, witness
 from hf_ledger.ingest.fingerprint import HashKey, describe, json_of
 from hf_ledger.ingest.keyring import renewed
 from hf_ledger.ingest.spool.segments import Segments
@@ -93,7 +94,11 @@ class Hook:
             self._beats = True
             self.segments.every_beat(self.beat)
         if isinstance(way, Way):
-            flight = Flight(self, request, way, current.get())
+            seen, labels = witness.get(), current.get()
+            if seen is None:
+                flight = Flight(self, request, way, labels)
+            else:
+                flight = Witnessed(seen, self, request, way, labels)
             self.open[flight] = True
             return flight
         self.count(way.reason)

@@ -24,6 +24,7 @@ class Awaited:
     def __init__(self, hook: Hook, flight: Flight, job: jobs.Job) -> None:
         self.hook = hook
         self.job = job
+        self.flight = flight
         self.call = flight.call
         self.key = flight.key
         self.way = flight.way
@@ -46,7 +47,7 @@ class Awaited:
     def _end(self) -> None:
         if self.hook.claim(self):
             self.hook.polls.forget(self)
-            self.hook.keep(self)
+            self.flight.keep(self)
 
 
 class Polls:
