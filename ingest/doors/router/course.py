@@ -148,14 +148,15 @@ class Course:
     def give_way(self, ended: Ended) -> None:
         """Note an attempt that failed while another was under way: nothing follows from it."""
         self._drop(ended.tried.target)
-        self.note(ended, "hedged", clause(ended))
+        assert ended.failure is not None
+        self.note(ended, "hedged", said_of(ended.failure))
 
     def _decided(self, ended: Ended, now: float, draw: float) -> Decision:
         failure, tried = ended.failure, ended.tried
         assert failure is not None
         if not failure.sent:
-            action = "give_up" if failure.kind == "bad_request" else "next"
-            return Decision(action, 0.0, "it could not be asked")
+            theirs = failure.kind == "bad_request"
+            return Decision("give_up" if theirs else "next", 0.0, "it could not be asked")
         others = any(each.name != tried.target.name for each in self._left)
         return decide(
             # Where we ended it, its row says that it was cancelled; it was its time that was over.
@@ -200,23 +201,23 @@ class Course:
 
     def failed(self) -> RouteFailed:
         """One sentence on why nobody answered."""
-        attempts = tuple(sorted(self.attempts, key=lambda each: each.number))
+        attempts = sorted(self.attempts, key=lambda each: each.number)
+        if attempts and attempts[-1].then in ("retry", "next"):
+            # Nothing came of it: nobody was left, or no time.
+            attempts[-1] = replace(attempts[-1], then="give_up")
         reasons = [f"{each.target.name}: {each.why}" for each in attempts]
         said = NO_ANSWER if reasons else NOBODY
         if not reasons:
             reasons = [f"{each.target.name}: {each.why}" for each in self.ranking.excluded]
         refused = [f"{name}: {why}" for name, why in self._refused.items()]
         why = shortened([*reasons, *refused]) or NONE_KNOWN
-        return RouteFailed(said.format(task=self.wanted.task, why=why), attempts)
+        return RouteFailed(said.format(task=self.wanted.task, why=why), tuple(attempts))
 
 
-def clause(ended: Ended) -> str:
-    """Why an attempt ended, in few words."""
-    failure = ended.failure
-    if failure is None:
-        return "ok" if ended.ok else "taken back"
+def said_of(failure: CallFailed) -> str:
+    """A failure in few words."""
     words = failure.kind.replace("_", " ")
-    return f"{words} ({failure.status})" if failure.status else words
+    return f"{words}, {failure.status}" if (failure.status or 0) >= 400 else words
 
 
 def is_larger(target: Target, than: Target) -> bool:
@@ -236,20 +237,3 @@ def shortened(reasons: Sequence[str]) -> str:
     more = len(reasons) - TOLD
     told = "; ".join(reasons[:TOLD])
     return f"{told}; and {more} more" if more > 0 else told
-
-
-def wanted_with(wanted: Wanted, parameters: Any) -> Wanted:
-    """What the parameters say of the request too."""
-    return replace(
-        wanted,
-        output_tokens=wanted.output_tokens or limit_of(parameters),
-        tools=wanted.tools or bool(parameters.get("tools")),
-        structured_output=wanted.structured_output or bool(parameters.get("response_format")),
-    )
-
-
-def limit_of(parameters: Any) -> int | None:
-    for name in ("max_tokens", "max_completion_tokens", "max_new_tokens"):
-        if isinstance(parameters.get(name), int):
-            return int(parameters[name])
-    return None

@@ -67,8 +67,17 @@ class Runner:
             await asyncio.sleep(min(wait_s, course.deadline - now_s()))
         return wait_s is not None
 
+    async def attempt(
+        self, course: Course, tried: Try, ask: Ask, *, goes_on: bool = False
+    ) -> Ended:
+        """Ask one target; what `goes_on` has to be ended by whoever reads it."""
+        try:
+            return await attempted(course, tried, ask, self.watch, goes_on=goes_on)
+        finally:
+            self.ended()
+
     def ended(self) -> None:
-        """A target has room again."""
+        """A target may have room again."""
         self._freed.set()
         self._freed = asyncio.Event()
 
@@ -106,12 +115,12 @@ class Runner:
         """The attempt, and where it is slow the next target's too: the good one, else the last."""
         after_s = course.wanted.hedge_after_s
         if after_s is None or after_s >= tried.limit_s:
-            return await self._attempted(course, tried, ask)
-        race = Race(asyncio.create_task(self._attempted(course, tried, ask)), tried)
+            return await self.attempt(course, tried, ask)
+        race = Race(asyncio.create_task(self.attempt(course, tried, ask)), tried)
         try:
             ended = await race.first(after_s)
             if ended is None and (other := self._beside(course)) is not None:
-                race.join(asyncio.create_task(self._attempted(course, other, ask)), other)
+                race.join(asyncio.create_task(self.attempt(course, other, ask)), other)
             return ended or await self._won(course, race)
         finally:
             await race.end()
@@ -133,12 +142,6 @@ class Runner:
             cost = self.watch.cost(tried.seen)
             course.note(late or Ended(tried, now_s() - tried.began, cost), "cancelled", LOST)
         return ended
-
-    async def _attempted(self, course: Course, tried: Try, ask: Ask) -> Ended:
-        try:
-            return await attempted(course, tried, ask, self.watch)
-        finally:
-            self.ended()
 
 
 class Race:
