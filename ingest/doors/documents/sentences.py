@@ -26,9 +26,9 @@ _NO_END = {
 }
 #: Thai, Lao and Khmer set spaces between phrases and mostly no sign at a sentence's end.
 _PHRASE = re.compile(
-    r"(?:(?<=[\u0e01-\u0e2e\u0e30-\u0e45\u0e47-\u0e4e])[ ]+(?=[\u0e01-\u0e2e\u0e40-\u0e44])"
-    r"|(?<=[\u0e81-\u0edf])[ ]+(?=[\u0e81-\u0edf])"
-    r"|(?<=[\u1780-\u17df])[ ]+(?=[\u1780-\u17df]))"
+    " (?:(?<=[\u0e01-\u0e2e\u0e30-\u0e45\u0e47-\u0e4e] ) *(?=[\u0e01-\u0e2e\u0e40-\u0e44])"
+    "|(?<=[\u0e81-\u0edf] ) *(?=[\u0e81-\u0edf])"
+    "|(?<=[\u1780-\u17df] ) *(?=[\u1780-\u17df]))"
 )
 _SPACE = re.compile(r"\s*")
 _LONE = re.compile("[\ud800-\udfff]")
@@ -56,9 +56,8 @@ def sentence_ends(text: str, language: str, segment: Segment) -> list[int]:
         for end in _windows(text, language, segment)
         if end == len(text) or no_end is None or not no_end.search(text, max(end - 12, 0), end)
     ]
-    if phrases := [each.end() for each in _PHRASE.finditer(text)]:
-        ends = sorted({*ends, *phrases})
-    return ends
+    phrases = [] if text.isascii() else [each.end() for each in _PHRASE.finditer(text)]
+    return sorted({*ends, *phrases}) if phrases else ends
 
 
 def _windows(text: str, language: str, segment: Segment) -> Iterator[int]:
