@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from hf_ledger.dashboard.console.column import PRACTICE, Column, Question, Run
+from hf_ledger.ingest.doors.router.tasks import TASKS, Kind
+from hf_ledger.practice.media import tone
 
 MODEL = "practice/any"
+
+
+def png() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (8, 6), "white").save(out, "PNG")
+    return out.getvalue()
+
+
+PNG = png()
+WAV = tone()
+TABLE = b"city,people\nParis,2\nRome,3\n"
+
+#: What is filled in for each kind, and what the form gives for it.
+GIVEN: dict[Kind, Any] = {
+    "text": "Some text.",
+    "texts": ["one", "two"],
+    "labels": ["good", "bad"],
+    "messages": [{"role": "user", "content": "Some text."}],
+    "image": PNG,
+    "audio": WAV,
+    "table": {"city": ["Paris", "Rome"], "people": ["2", "3"]},
+}
+TYPED: dict[Kind, str] = {
+    "text": "Some text.",
+    "messages": "Some text.",
+    "texts": "one\n\ntwo\n",
+    "labels": "good, bad,good",
+}
+FILES: dict[Kind, tuple[str, bytes, str]] = {
+    "image": ("it.png", PNG, "image/png"),
+    "audio": ("it.wav", WAV, "audio/wav"),
+    "table": ("it.csv", TABLE, "text/csv"),
+}
+
+
+def fill(at: AppTest, name: str, kind: Kind) -> None:
+    if kind in FILES:
+        at.file_uploader(key=f"k-{name}").set_value(FILES[kind])
+    else:
+        at.text_area(key=f"k-{name}").set_value(TYPED[kind])
+
+
+def fill_all(at: AppTest, task: str) -> None:
+    for name, kind in TASKS[task].inputs.items():
+        fill(at, name, kind)
 
 
 def form_of(task: str) -> AppTest:
