@@ -19,6 +19,7 @@ from factories_stub import listing, stubbed, usd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_ledger.ingest.catalogue.daily import Errands
 from hf_ledger.ingest.doors.router import discovery, refreshing
 from hf_ledger.ingest.doors.router.discovery import Ask, Server, discover, latest
 from hf_ledger.ingest.doors.router.found import Found, Source
@@ -27,6 +28,7 @@ from hf_ledger.ingest.doors.router.refreshing import ask_of, keep, read, refresh
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.stated import stated
 from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -374,3 +376,14 @@ def test_a_file_that_is_broken_is_as_none(places: Places) -> None:
     assert [target.name for target in registry.targets] == ["a"]
     keep(places, [discovery.failed("router", time.time(), "it answered 500")], registry.stated)
     assert registry.sources["router"].why == "it answered 500"
+
+
+def test_the_server_looks_once_a_day_where_it_is_told_to(places: Places) -> None:
+    with stubbed() as stub, Ledger.memory() as ledger:
+        stub.answer("/v1/models", ROUTER_LIST)
+        registry = settings(places, f'router_url = "{stub.url}"\n')
+        assert Errands(ledger, stub.addresses(), prices=False).errands == []
+        (errand,) = Errands(ledger, stub.addresses(), prices=False, targets=places).errands
+        assert (errand.name, errand.every) == ("look at targets", 24 * 3600)
+        assert errand.run() == 1
+    assert len(registry.targets) == 2
