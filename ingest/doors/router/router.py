@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ class AsyncRouter:
         self._parts, self._labels = parts, labels
         self._pools = Pools()
         self._runners = PerLoop(self._runner)
+        self._looks: PerLoop[set[asyncio.Task[None]]] = PerLoop(set)
 
     @classmethod
     def open(cls, places: Places | None = None, **labels: Any) -> Self:
@@ -73,7 +75,7 @@ class AsyncRouter:
                 target, task, said, more, seen=seen, timeout_s=silent_s, pools=self._pools
             )
 
-        return await self._runners.here().run(course, ask)
+        return await self._here().run(course, ask)
 
     def stream(
         self,
@@ -101,7 +103,7 @@ class AsyncRouter:
         def course() -> Course:
             return self._course(wanted, inputs, parameters, wishes, streamed=True)
 
-        return Stream(self._runners.here, course, begin)
+        return Stream(self._here, course, begin)
 
     async def chat(
         self,
@@ -115,6 +117,8 @@ class AsyncRouter:
 
     async def close(self) -> None:
         """Close the connections of the running event loop; whoever asks again opens new ones."""
+        for look in self._looks.drop():
+            look.cancel()
         await self._pools.close()
         self._runners.drop()
 
@@ -128,6 +132,15 @@ class AsyncRouter:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def _here(self) -> Runner:
+        """The running loop's runner; what is known of targets is brought up to date beside it."""
+        looks = self._looks.here()
+        if not looks and self._parts.registry.is_stale(time.time()):
+            look = asyncio.create_task(self._parts.freshen())
+            looks.add(look)
+            look.add_done_callback(looks.discard)
+        return self._runners.here()
 
     def _runner(self) -> Runner:
         parts = self._parts
