@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import ErrorKind
 from hf_ledger.ingest.doors.router.key import Key, key_of, key_of_call
-from hf_ledger.ingest.doors.router.metrics import MOST_KEYS, SLICE_S, WINDOW_S, Metrics
+from hf_ledger.ingest.doors.router.metrics import MOST_KEYS, SLICE_S, WINDOW_S, Metrics, piece_of
 from hf_ledger.ingest.doors.router.ranked import Health
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.window import (
@@ -57,7 +57,7 @@ def test_the_window_forgets_exactly(happened: list[tuple[float, bool, float]], a
     clock.now = NOON + at
     now = int(clock.now // SLICE_S)
     calls = [call_to(A, NOON + after, latency_ms=ms) for after, _, ms in happened]
-    inside = [metrics.piece_of(call) > now - SLICES for call in calls]
+    inside = [piece_of(call, SLICE_S) > now - SLICES for call in calls]
     health = metrics.health(A)
     assert health.calls == sum(inside)
     good = sum(kept and ok for kept, (_, ok, _) in zip(inside, happened, strict=True))
