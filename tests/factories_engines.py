@@ -372,7 +372,7 @@ def transformers_post(path: str, body: Json) -> Reply:
     model = body.get("model", "")
     wishes = {
         "unknown field": Reply({"detail": "Unexpected keys in the request: {'mirostat'}"}, 422),
-        "broken": Reply("Internal Server Error", 500),
+        "broken": Reply(b"Internal Server Error", 500),
     }
     if path != "/v1/chat/completions":
         return Reply({"detail": "Not Found"}, 404)
