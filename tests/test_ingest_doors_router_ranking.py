@@ -245,6 +245,8 @@ CASES: list[tuple[Target, dict[str, Any], str | None]] = [
         "it takes no internal data",
     ),
     (target(data_classes=frozenset({"public"})), {"data_class": "public"}, None),
+    (target(state="paused"), {}, "its endpoint is paused"),
+    (target(state="scaledToZero"), {}, None),
     (target(known="discovered"), {}, NOT_PROVEN),
     (target(known="discovered"), {"models": (MODEL,)}, None),
     (target(known="discovered"), {"targets": ("a",)}, None),
