@@ -51,11 +51,7 @@ rules = st.lists(
         share=st.floats(0, 1),
         target_quality=st.none() | st.floats(0, 1),
         to_provider=words,
-        certified_at=st.datetimes(
-            datetime(1990, 1, 1),
-            datetime(2090, 1, 1),
-            timezones=st.just(UTC),  # noqa: DTZ001
-        ),
+        certified_at=st.integers(0, 4_000_000_000).map(lambda s: datetime.fromtimestamp(s, UTC)),
     ),
     max_size=4,
 )

@@ -12,13 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
-import msgspec
 
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.publishing import Publisher, log_failure
 from hf_ledger.ingest.doors.router.key import Key, key_of_call
 from hf_ledger.ingest.doors.router.metrics import SLICE_S, WINDOW_S
-from hf_ledger.ingest.doors.router.told import Place, Told
+from hf_ledger.ingest.doors.router.told import ENCODER, Place, Told
 from hf_ledger.ingest.doors.router.window import ITS_OWN, LAST_BIN, Counts
 from hf_ledger.ingest.errors import LedgerError, Unusable
 from hf_ledger.ingest.ledger.ledger import Ledger
@@ -92,7 +91,7 @@ class RouterPublisher(Publisher):
 
     def attend(self) -> None:
         try:
-            content = msgspec.json.encode(told_now(self._ledger, self._clock()))
+            content = ENCODER.encode(told_now(self._ledger, self._clock()))
             if content != self._written:
                 write_told(self._places, content)
                 self._written = content

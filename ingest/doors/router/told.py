@@ -48,6 +48,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTHING = Told()
 DECODER = msgspec.json.Decoder(Told)
+ENCODER = msgspec.json.Encoder()
 
 
 class Following(threading.Thread):
