@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import accumulate
 
 import msgspec
 
@@ -83,15 +85,14 @@ def middle_of(found: int) -> float:
     return float(1.05 ** (found + 0.5))
 
 
-def quantile(bins: Mapping[int, int], share: float) -> float | None:
-    """Milliseconds below which that share of the calls stayed (nearest rank), within a bin."""
-    wanted = max(1, math.ceil(sum(bins.values()) * share))
-    seen = 0
-    for each in sorted(bins):
-        seen += bins[each]
-        if seen >= wanted:
-            return middle_of(each)
-    return None
+def quantiles(bins: Mapping[int, int], *shares: float) -> list[float | None]:
+    """Milliseconds below which those shares of the calls stayed (nearest rank), within a bin."""
+    if not bins:
+        return [None] * len(shares)
+    ordered = sorted(bins)
+    sums = list(accumulate(map(bins.__getitem__, ordered)))
+    ranks = (max(1, math.ceil(sums[-1] * share)) for share in shares)
+    return [middle_of(ordered[bisect_left(sums, rank)]) for rank in ranks]
 
 
 class Window:
@@ -160,11 +161,12 @@ def merged(*parts: Counts) -> Counts:
 
 def health_of(counts: Counts, under_way: int = 0) -> Health:
     calls = counts.calls
+    median_ms, p95_ms = quantiles(counts.latency, 0.5, 0.95)
     return Health(
         calls=calls,
         success=counts.ok / calls if calls else None,
-        latency_ms=quantile(counts.latency, 0.5),
-        latency_p95_ms=quantile(counts.latency, 0.95),
-        ttft_ms=quantile(counts.ttft, 0.5),
+        latency_ms=median_ms,
+        latency_p95_ms=p95_ms,
+        ttft_ms=quantiles(counts.ttft, 0.5)[0],
         under_way=under_way,
     )
