@@ -154,6 +154,19 @@ def test_health_has_the_figures() -> None:
     assert health.ttft_ms == pytest.approx(30, rel=0.05)
 
 
+def test_what_ends_before_the_last_slice_that_was_told_is_the_ledgers_to_count() -> None:
+    clock = Clock()
+    metrics = Metrics(clock)
+    last = int(NOON // SLICE_S)
+    metrics.tell({key_of(A): {last: Counts(ok=3)}}, last)
+    clock.now += 2 * SLICE_S
+    observed(metrics, NOON)  # told of late
+    assert metrics.health(A).calls == 3
+    observed(metrics, NOON, origin="practice")
+    observed(metrics, clock.now)
+    assert metrics.health(A).calls == 5
+
+
 # -- keys ------------------------------------------------------------------------------------------
 
 OWN = Target(name="vllm", kind="self_hosted", url="http://Box:8000/v1", model="Maker/Model")
