@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Sequence
 from typing import NamedTuple, Self
@@ -19,13 +18,10 @@ from hf_ledger.ingest.doors.router.attempts import Watch
 from hf_ledger.ingest.doors.router.breakers import Breakers
 from hf_ledger.ingest.doors.router.metrics import Metrics
 from hf_ledger.ingest.doors.router.ranking import Ranker
-from hf_ledger.ingest.doors.router.refreshing import refresh
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.target import Target
-from hf_ledger.ingest.errors import LedgerError, Unusable
+from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
-
-_log = logging.getLogger("hf_ledger")
 
 WRONG_COMPLIANCE = "Setting compliance is wrong in {path}: data may not be sent by unknown rules."
 
@@ -48,16 +44,6 @@ class Parts(NamedTuple):
 
     def targets(self) -> Sequence[Target]:
         return self.registry.targets
-
-    async def freshen(self) -> None:
-        """Ask what there is to be asked, where nobody has for long; a failure is a line in the log.
-
-        Requests go on with what is known.
-        """
-        try:
-            await refresh(self.registry, self.places)
-        except LedgerError as error:
-            _log.warning("hf-ledger could not bring its targets up to date: %s", error)
 
 
 class PricesNow:
