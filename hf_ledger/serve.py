@@ -291,7 +291,13 @@ def running_errands(desk: Desk) -> Iterator[None]:
         return
     from hf_ledger.ingest.catalogue.daily import Errands
 
-    errands = Errands(desk.own, settings.addresses(), prices=settings.refresh_prices)
+    routed = settings.refresh_prices and (settings.targets or settings.routes)
+    errands = Errands(
+        desk.own,
+        settings.addresses(),
+        prices=settings.refresh_prices,
+        targets=desk.places if routed else None,
+    )
     errands.start()
     try:
         yield

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hf_ledger.ingest.errors import Unusable
@@ -30,6 +34,31 @@ def replace_private(path: Path, content: bytes, moment_ns: int | None = None) ->
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def in_turn(lock: Path, wait_s: float = 2.0) -> Iterator[None]:
+    """One process or thread at a time reads and replaces what this file stands for.
+
+    Nobody waits for ever for one that was stopped: then two may be at it, and each writes a whole
+    file.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    ends = time.monotonic() + wait_s
+    try:
+        while not _taken(descriptor) and time.monotonic() < ends:
+            time.sleep(0.005)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read_private(path: Path) -> bytes:

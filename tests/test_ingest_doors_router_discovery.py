@@ -19,6 +19,7 @@ from factories_stub import listing, stubbed, usd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_ledger.ingest.catalogue.daily import Errands
 from hf_ledger.ingest.doors.router import discovery, refreshing
 from hf_ledger.ingest.doors.router.discovery import Ask, Server, discover, latest
 from hf_ledger.ingest.doors.router.found import Found, Source
@@ -27,7 +28,9 @@ from hf_ledger.ingest.doors.router.refreshing import ask_of, keep, read, refresh
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.stated import stated
 from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.ledger.ledger import Ledger
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.private_files import in_turn
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 ROUTER_LIST = {
@@ -151,7 +154,7 @@ async def test_endpoints_that_run_and_those_that_do_not(places: Places) -> None:
         )
         await refresh(registry, places, environment={"HF_TOKEN": "marker-token"})
     assert stub.asked == [("/v2/endpoint/acme", "Bearer marker-token")]
-    mine, old, idle = registry.targets
+    mine, idle = registry.targets
     assert (mine.name, mine.kind, mine.model, mine.region) == (
         "mine",
         "endpoint",
@@ -160,9 +163,10 @@ async def test_endpoints_that_run_and_those_that_do_not(places: Places) -> None:
     )
     assert (mine.engine, mine.state) == ("vllm", None)
     assert mine.tasks == {"chat-completion", "text-generation"}
-    assert (old.name, old.state, old.url, old.region) == ("o/m:old", "paused", None, "us-east-1")
-    assert (idle.name, idle.state) == ("o/m:idle", "scaledToZero")
-    assert {old.provider, idle.provider} == {None}
+    assert (idle.name, idle.state, idle.region) == ("o/m:idle", "scaledToZero", "us-east-1")
+    assert (idle.provider, idle.url) == (None, f"https://x.{HOST}")
+    kept = {each.provider: each.state for each in registry.sources["endpoints"].found}
+    assert kept["old"] == "paused", "it has no address to answer at, and is no target till it has"
     assert b"marker" not in places.discovered_targets.read_bytes()
 
 
@@ -324,7 +328,8 @@ async def test_the_file_is_its_user_s_alone_and_another_process_sees_it(places: 
     assert other.seen(f"{LLAMA}:novita") == 1000.0
     assert not other.is_stale(1000.0 + 899)
     assert other.is_stale(1000.0 + 900)
-    assert [path.name for path in places.discovered_targets.parent.iterdir()] == ["targets.json"]
+    folder = places.discovered_targets.parent
+    assert {path.name for path in folder.iterdir()} == {"targets.json", "targets.lock"}
 
 
 async def test_a_look_that_could_not_be_kept_is_not_taken_again_at_once(
@@ -350,21 +355,28 @@ def test_a_server_that_the_settings_name_no_more_is_forgotten(places: Places) ->
     assert read(places) == {}
 
 
-def test_many_at_once_leave_a_whole_file_with_the_newest_look(places: Places) -> None:
+def test_of_many_at_once_the_newest_look_stands(places: Places) -> None:
     nothing = stated(b"", places.config)
-    found = (Found(kind="router", model="o/m", provider="p"),)
 
     def put(moment: float) -> None:
-        keep(places, [Source(name="router", asked_at=moment, seen_at=moment, found=found)], nothing)
+        keep(places, [look(int(moment), good=True)], nothing)
 
-    threads = [threading.Thread(target=put, args=(float(n),)) for n in range(1, 9)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    put(5.0)
-    assert read(places)["router"].asked_at >= 5.0
-    assert read(places)["router"].found == found
+    for _ in range(3):
+        threads = [threading.Thread(target=put, args=(n,)) for n in (3, 8, 1, 7, 2, 6, 5, 4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert read(places)["router"] == look(8, good=True)
+        places.discovered_targets.unlink()
+
+
+def test_nobody_waits_for_ever_for_a_process_that_was_stopped(places: Places) -> None:
+    lock = places.make() / "x.lock"
+    with in_turn(lock):
+        began = time.monotonic()
+        with in_turn(lock, wait_s=0.05):
+            assert time.monotonic() - began >= 0.05
 
 
 def test_a_file_that_is_broken_is_as_none(places: Places) -> None:
@@ -374,3 +386,14 @@ def test_a_file_that_is_broken_is_as_none(places: Places) -> None:
     assert [target.name for target in registry.targets] == ["a"]
     keep(places, [discovery.failed("router", time.time(), "it answered 500")], registry.stated)
     assert registry.sources["router"].why == "it answered 500"
+
+
+def test_the_server_looks_once_a_day_where_it_is_told_to(places: Places) -> None:
+    with stubbed() as stub, Ledger.memory() as ledger:
+        stub.answer("/v1/models", ROUTER_LIST)
+        registry = settings(places, f'router_url = "{stub.url}"\n')
+        assert Errands(ledger, stub.addresses(), prices=False).errands == []
+        (errand,) = Errands(ledger, stub.addresses(), prices=False, targets=places).errands
+        assert (errand.name, errand.every) == ("look at targets", 24 * 3600)
+        assert errand.run() == 1
+    assert len(registry.targets) == 2

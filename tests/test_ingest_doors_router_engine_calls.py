@@ -8,7 +8,7 @@ from typing import Any
 import factories_engines as engines
 import pytest
 from factories_engines import INPUT_TOKENS, OUTPUT_TOKENS, Engine, serving
-from factories_practice import calls, only_call
+from factories_practice import calls, counted, only_call
 from openai import APIStatusError, OpenAI
 
 import hf_ledger
@@ -16,6 +16,7 @@ from hf_ledger import HuggingFaceInferenceClient
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.client import InferenceFailed
 from hf_ledger.ingest.doors.hook.recording import stop
+from hf_ledger.ingest.doors.router.engines import PATHS
 from hf_ledger.ingest.doors.router.refreshing import refresh
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.routed import RouteFailed
@@ -193,6 +194,19 @@ def test_a_name_that_only_the_server_knows_is_no_model_of_the_hub(places: Places
     call = only_call(places)
     assert (call.outcome, tokens(call)) == ("ok", TOLD)
     assert call.requested_model != "tgi"
+
+
+async def test_our_own_questions_are_not_counted(places: Places) -> None:
+    with serving(engines.vllm()) as engine:
+        places.make()
+        places.config.write_text(f'[targets.own]\nkind = "self_hosted"\nurl = "{engine.url}"\n')
+        hf_ledger.record(places=places)
+        await refresh(Registry.open(places), places, environment={})
+        hub(engine, "o/m").chat_completion(messages())
+        stop()
+    assert len(engine.asked) == len(PATHS) + 1
+    assert only_call(places).outcome == "ok", "the program's own calls are"
+    assert not counted(places)
 
 
 async def routed(places: Places, engine: Engine, stated: str = "") -> AsyncRouter:

@@ -20,6 +20,8 @@ from hf_ledger.ingest.doors.client import InferenceFailed
 from hf_ledger.ingest.doors.hook.recording import stop
 from hf_ledger.ingest.doors.router.refreshing import refresh
 from hf_ledger.ingest.doors.router.registry import Registry
+from hf_ledger.ingest.doors.router.routed import RouteFailed
+from hf_ledger.ingest.doors.router.router import AsyncRouter
 from hf_ledger.ingest.places import Places
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -106,3 +108,16 @@ def test_a_prompt_that_is_too_long_is_the_caller_s(llama: str, places: Places) -
         client.chat_completion(long, max_tokens=5)
     call = only_call(places)
     assert (call.outcome, call.status, call.error_kind) == ("error", 400, "bad_request")
+
+
+async def test_the_router_asks_it(llama: str, places: Places) -> None:
+    places.make()
+    places.config.write_text(f'[targets.own]\nkind = "self_hosted"\nurl = "{llama}"\n')
+    await refresh(Registry.open(places), places, environment={})
+    async with AsyncRouter.open(places) as router:
+        answer = await router.chat(MESSAGES, targets=("own",), max_tokens=4)
+        with pytest.raises(RouteFailed):
+            await router.chat([{"role": "user", "content": "word " * 400}], targets=("own",))
+    assert answer.target.engine == "llama.cpp"
+    assert answer.value.usage.completion_tokens == 4
+    assert only_call(places).outcome == "ok", "what is too long was not sent"

@@ -6,6 +6,7 @@ the next time; times are spread, so that not every ledger asks in the same minut
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -28,6 +29,7 @@ from hf_ledger.ingest.catalogue.mapped import keep_routes
 from hf_ledger.ingest.catalogue.refreshing import Refreshed, keep_hardware, keep_list
 from hf_ledger.ingest.errors import LedgerError
 from hf_ledger.ingest.ledger.ledger import Ledger
+from hf_ledger.ingest.places import Places
 
 DAY_SECONDS = 24 * 3600.0
 POLL_SECONDS = 300.0
@@ -59,6 +61,7 @@ class Errands(threading.Thread):
         addresses: Addresses,
         *,
         prices: bool,
+        targets: Places | None = None,
         chance: Callable[[], float] = random,
         first: float = FIRST_SECONDS,
     ) -> None:
@@ -70,6 +73,9 @@ class Errands(threading.Thread):
         if prices:
             look = partial(refresh, ledger, addresses)
             self.errands.append(Errand("refresh prices", DAY_SECONDS, look, now + first * chance()))
+        if targets is not None:
+            ask = partial(discover, targets)
+            self.errands.append(Errand("look at targets", DAY_SECONDS, ask, now + first * chance()))
         if addresses.namespace and addresses.token:
             ask = partial(poll, ledger, addresses)
             self.errands.append(Errand("poll endpoints", POLL_SECONDS, ask, now + first * chance()))
@@ -119,3 +125,12 @@ def poll(ledger: Ledger, addresses: Addresses) -> int:
     new = keep_states(ledger, states, "poll", HOLDS_MINUTES)
     ledger.changes += 1
     return new
+
+
+def discover(places: Places) -> int:
+    """Ask what the targets of the settings serve now; how many sources answered."""
+    from hf_ledger.ingest.doors.router import refreshing
+    from hf_ledger.ingest.doors.router.registry import Registry
+
+    sources = asyncio.run(refreshing.refresh(Registry.open(places), places))
+    return sum(source.why is None for source in sources)

@@ -8,9 +8,11 @@ dedicated endpoint itself is never asked: that would wake it, or keep it from sc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hf_ledger.ingest.doors.hook.layers import recorded
 from hf_ledger.ingest.doors.router.engines import MODELS, PATHS, read_server
 from hf_ledger.ingest.doors.router.facts import decoded
 from hf_ledger.ingest.doors.router.found import Found, Source
@@ -76,9 +78,19 @@ async def discover(
 
     Raises `Unusable` where httpx2 isn't installed.
     """
-    async with client(transport) as http:
+    async with client(transport) as http, unseen():
         lists = [listed(http, each, now) for each in listings(ask)]
         return await asyncio.gather(*lists, *(server(http, each, now) for each in ask.servers))
+
+
+@asynccontextmanager
+async def unseen() -> AsyncIterator[None]:
+    """Our own questions are nobody's calls: a recorder in this process does not count them."""
+    before = recorded.set(True)
+    try:
+        yield
+    finally:
+        recorded.reset(before)
 
 
 def listings(ask: Ask) -> list[Listing]:

@@ -96,13 +96,14 @@ def filled(target: Target, said: StatedTarget, found: Found) -> Target:
 def beside(found: Found, stated: Stated) -> Target | None:
     """What is no target of the settings: `model:provider`, `model:endpoint`, `model:server`.
 
-    None for a model of a server that the settings name no more, or name with this model.
+    None for an endpoint without an address, which can't answer, and for a model of a server that
+    the settings name no more, or name with this model.
     """
     if found.kind == "self_hosted":
         return on_server(
             found, [each for each in stated.targets.items() if same_place(found, each[1])]
         )
-    if found.provider is None:
+    if found.provider is None or (found.kind == "endpoint" and found.url is None):
         return None
     provider = found.provider if found.kind == "router" else None
     return discovered_target(found, found.provider, provider=provider)

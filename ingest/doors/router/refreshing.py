@@ -21,7 +21,9 @@ from hf_ledger.ingest.doors.router.discovery import (
 from hf_ledger.ingest.doors.router.found import DECODER, Discovered, Source
 from hf_ledger.ingest.doors.router.stated import Stated, Where, base_of
 from hf_ledger.ingest.errors import Unusable
+from hf_ledger.ingest.ledger.socket import private_folder
 from hf_ledger.ingest.places import Places
+from hf_ledger.ingest.private_files import in_turn
 from hf_ledger.ingest.watched_file import publish_file
 
 if TYPE_CHECKING:
@@ -55,14 +57,22 @@ async def refresh(
 def keep(places: Places, fresh: Sequence[Source], stated: Stated) -> tuple[Source, ...]:
     """The file with these looks in it; of two processes at once, the newer look of each source."""
     path = places.discovered_targets
-    known = read(places)
-    sources = {name: each for name, each in known.items() if still_named(name, stated)}
-    sources |= {each.name: latest(known, each) for each in fresh}
     try:
-        publish_file(places, path, msgspec.json.encode(Discovered(sources=sources)))
+        private_folder(places.make(path.parent))
+        with in_turn(path.with_suffix(".lock")):
+            sources = joined(read(places), fresh, stated)
+            publish_file(places, path, msgspec.json.encode(Discovered(sources=sources)))
     except OSError as error:
         raise Unusable(NOT_KEPT.format(why=error.strerror, folder=path.parent)) from error
     return tuple(sources.values())
+
+
+def joined(
+    known: Mapping[str, Source], fresh: Sequence[Source], stated: Stated
+) -> dict[str, Source]:
+    """What was known, less servers that the settings name no more, with what was told now."""
+    sources = {name: each for name, each in known.items() if still_named(name, stated)}
+    return sources | {each.name: latest(known, each) for each in fresh}
 
 
 def read(places: Places) -> dict[str, Source]:
