@@ -1,4 +1,4 @@
-"""What the server does for gateways: tells them what holds, signs their audit, is one itself."""
+"""What the server does for gateways and routers: tells them what holds, signs audits, is one."""
 
 from __future__ import annotations
 
@@ -76,6 +76,19 @@ def telling_gateways(desk: Desk) -> Iterator[None]:
 
     desk.own.zone = desk.settings.zone
     publisher = Publisher(desk.own, desk.places)
+    publisher.start()
+    try:
+        yield
+    finally:
+        publisher.stop()
+
+
+@contextlib.contextmanager
+def telling_routers(desk: Desk) -> Iterator[None]:
+    """Publish how every place that was called has done in the last minutes, every few seconds."""
+    from hf_ledger.ingest.doors.router.telling import RouterPublisher
+
+    publisher = RouterPublisher(desk.own, desk.places)
     publisher.start()
     try:
         yield

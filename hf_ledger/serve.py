@@ -172,7 +172,7 @@ def count_of(ledger: Ledger) -> int:
 @contextlib.asynccontextmanager
 async def open_desk(desk: Desk) -> AsyncIterator[None]:
     """Everything that runs beside the pages: collector, socket, practice server."""
-    from hf_ledger.mounted import telling_gateways, witnessing
+    from hf_ledger.mounted import telling_gateways, telling_routers, witnessing
 
     await asyncio.to_thread(warm)
     with contextlib.ExitStack() as stack:
@@ -180,6 +180,7 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
             desk.practice_url = stack.enter_context(practising())
         stack.enter_context(collecting(desk))
         stack.enter_context(telling_gateways(desk))
+        stack.enter_context(telling_routers(desk))
         stack.enter_context(owning(desk))
         stack.enter_context(witnessing(desk))
         stack.enter_context(running_errands(desk))

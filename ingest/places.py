@@ -65,6 +65,16 @@ class Places:
         return self.root / "run" / "targets.json"
 
     @property
+    def router_state(self) -> Path:
+        """How every place that was called has done of late, as the owner last wrote it."""
+        return self.root / "run" / "router.json"
+
+    @property
+    def policy(self) -> Path:
+        """Which model is proven for which task; its former versions are in `policy.history`."""
+        return self.root / "policy.json"
+
+    @property
     def sample(self) -> Places:
         """The sample is a ledger of its own beside the user's."""
         return Places(self.root / "sample")

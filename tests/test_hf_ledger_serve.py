@@ -64,6 +64,11 @@ def test_it_prints_the_address_and_the_three_lines(server: Server) -> None:
     assert 'hf_ledger.record(app="search", team="search")' in server.printed
 
 
+def test_it_tells_gateways_and_routers(server: Server) -> None:
+    for file in (server.places.gateway_state, server.places.router_state):
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_health(server: Server) -> None:
     reply = get(server, "/healthz")
     assert reply.status_code == 200

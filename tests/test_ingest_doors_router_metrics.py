@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import ErrorKind
 from hf_ledger.ingest.doors.router.key import Key, key_of, key_of_call
-from hf_ledger.ingest.doors.router.metrics import MOST_KEYS, SLICE_S, WINDOW_S, Metrics
+from hf_ledger.ingest.doors.router.metrics import MOST_KEYS, SLICE_S, WINDOW_S, Metrics, piece_of
 from hf_ledger.ingest.doors.router.ranked import Health
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.window import (
@@ -23,7 +23,7 @@ from hf_ledger.ingest.doors.router.window import (
     bin_of,
     counts_of,
     merged,
-    quantile,
+    quantiles,
 )
 
 A = target("a")
@@ -57,7 +57,7 @@ def test_the_window_forgets_exactly(happened: list[tuple[float, bool, float]], a
     clock.now = NOON + at
     now = int(clock.now // SLICE_S)
     calls = [call_to(A, NOON + after, latency_ms=ms) for after, _, ms in happened]
-    inside = [metrics.piece_of(call) > now - SLICES for call in calls]
+    inside = [piece_of(call, SLICE_S) > now - SLICES for call in calls]
     health = metrics.health(A)
     assert health.calls == sum(inside)
     good = sum(kept and ok for kept, (_, ok, _) in zip(inside, happened, strict=True))
@@ -113,7 +113,7 @@ def test_a_quantile_is_within_a_bin_of_the_exact_one(values: list[float], share:
         assert found is not None
         bins[found] = bins.get(found, 0) + 1
     exact = sorted(values)[max(1, math.ceil(len(values) * share)) - 1]
-    said = quantile(bins, share)
+    (said,) = quantiles(bins, share)
     assert said is not None
     assert exact / 1.05 < said < exact * 1.05
 
@@ -152,6 +152,19 @@ def test_health_has_the_figures() -> None:
     assert health.latency_ms == pytest.approx(300, rel=0.05)
     assert health.latency_p95_ms == pytest.approx(10_000, rel=0.05)
     assert health.ttft_ms == pytest.approx(30, rel=0.05)
+
+
+def test_what_ends_before_the_last_slice_that_was_told_is_the_ledgers_to_count() -> None:
+    clock = Clock()
+    metrics = Metrics(clock)
+    last = int(NOON // SLICE_S)
+    metrics.tell({key_of(A): {last: Counts(ok=3)}}, last)
+    clock.now += 2 * SLICE_S
+    observed(metrics, NOON)  # told of late
+    assert metrics.health(A).calls == 3
+    observed(metrics, NOON, origin="practice")
+    observed(metrics, clock.now)
+    assert metrics.health(A).calls == 5
 
 
 # -- keys ------------------------------------------------------------------------------------------

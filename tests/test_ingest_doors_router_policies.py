@@ -324,6 +324,12 @@ def test_what_has_expired_is_never_taken() -> None:
     assert reasons(ranking) == {"small": NOT_PROVEN}
 
 
+def test_what_has_expired_is_not_preferred_though_it_is_named() -> None:
+    scene = advised(rule(share=1.0, expires_at=NOW))
+    ranking = scene.rank([STRONG, SMALL], policy="advised", models=("maker/*",))
+    assert names(ranking) == ["strong", "small"]
+
+
 def test_what_is_certified_from_tomorrow_is_not_taken_today() -> None:
     scene = advised(rule(share=1.0, certified_at=NOW + DAY, expires_at=NOW + 2 * DAY))
     assert names(scene.rank([STRONG, SMALL], policy="advised")) == ["strong"]

@@ -13,6 +13,7 @@ import typer
 
 from hf_ledger.cli.key import cell, table
 from hf_ledger.cli.options import Format, Shape
+from hf_ledger.cli.route_explain import explain
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.doors.router.found import Source
@@ -51,6 +52,9 @@ NONE_YET = "There is no target yet; write [targets.NAME] into {config}."
 @app.callback()
 def root() -> None:
     """What the router knows of targets, and how it would choose."""
+
+
+app.command()(explain)
 
 
 @app.command()

@@ -89,14 +89,19 @@ class Publisher(threading.Thread):
         try:
             refresh_state(self._ledger, self._places)
         except (LedgerError, msgspec.MsgspecError, duckdb.Error) as error:
-            said = str(error) if isinstance(error, LedgerError) else type(error).__name__
-            _log.error("hf-ledger could not tell its gateways what holds: %s", said)
+            log_failure("gateways", error)
 
     def stop(self) -> None:
         """End the thread, which lets go of the ledger first."""
         self._stopping.set()
         if self.is_alive():
             self.join(10)
+
+
+def log_failure(whom: str, error: Exception) -> None:
+    """One line; a foreign error by its name only, as DuckDB quotes values."""
+    said = str(error) if isinstance(error, LedgerError) else type(error).__name__
+    _log.error("hf-ledger could not tell its %s what holds: %s", whom, said)
 
 
 def refresh_state(ledger: Ledger, places: Places) -> bool:

@@ -16,6 +16,8 @@ from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.wanted import Wanted
 
 ROUTER = "https://router.huggingface.co"
+#: States of an endpoint in which it answers nothing; one that is scaled to zero wakes up.
+DOWN = frozenset({"paused", "failed", "pending", "initializing"})
 NOT_PROVEN = "not proven for this task: name the model, or certify it"
 
 
@@ -34,6 +36,8 @@ def not_able(wanted: Wanted, target: Target) -> str | None:
     """What it can't do, or is not known to do."""
     if wanted.task not in target.tasks:
         return f"it does not do {wanted.task}"
+    if target.state in DOWN:
+        return f"its endpoint is {target.state}"
     if wanted.tools and not target.tools:
         return "it can't call tools" if target.tools is False else "not known to call tools"
     if wanted.structured_output and not target.structured_output:

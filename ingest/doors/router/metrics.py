@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from threading import Lock
 
-from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.call import Call, Origin
 from hf_ledger.ingest.doors.router.key import Key, key_of, key_of_call
 from hf_ledger.ingest.doors.router.ranked import Health
 from hf_ledger.ingest.doors.router.target import Target
@@ -24,6 +24,8 @@ SLICE_S = 10
 #: A program that calls ever new models must not fill its memory.
 MOST_KEYS = 10_000
 MINUTE_S = 60.0
+#: What took longer than a day has no end that is known.
+LONGEST_MS = 86_400_000.0
 #: Whoever has not looked for so many changes looks at everything.
 REMEMBERED = 1024
 
@@ -31,7 +33,8 @@ REMEMBERED = 1024
 class Metrics:
     """Counts what calls came to; may be used by many threads.
 
-    `clock` gives seconds since 1970, as the calls' own times are.
+    `clock` gives seconds since 1970, as the calls' own times are. What the ledger tells is of calls
+    of this `origin`; calls of another are counted too, and are this process's own matter.
     """
 
     def __init__(
@@ -39,9 +42,11 @@ class Metrics:
         clock: Callable[[], float] = time.time,
         window_s: int = WINDOW_S,
         slice_s: int = SLICE_S,
+        origin: Origin = "live",
     ) -> None:
         self._clock = clock
-        self._slice_s = slice_s
+        self.origin = origin
+        self.slice_s = slice_s
         self._slices = window_s // slice_s
         self._windows: dict[Key, Window] = {}
         self._sent: dict[Key, deque[float]] = {}
@@ -56,17 +61,14 @@ class Metrics:
         counts = counts_of(call)
         if counts is None:
             return
-        piece, key = self.piece_of(call), key_of_call(call)
+        piece, key = piece_of(call, self.slice_s), key_of_call(call)
+        aside = call.origin != self.origin
         with self._lock:
             now = self._advance()
-            if max(now - self._slices, self.told) < piece <= now + 1:
-                self._window(key).observe(piece, counts)
+            first = now - self._slices if aside else max(now - self._slices, self.told)
+            if first < piece <= now + 1:
+                self._window(key).observe(piece, counts, aside=aside)
                 self._change(key)
-
-    def piece_of(self, call: Call) -> int:
-        """The slice in which a call ended, as the ledger computes it too."""
-        ended_us = call.ts + int((call.latency_ms or 0.0) * 1000)
-        return ended_us // (self._slice_s * 1_000_000)
 
     def health(self, target: Target) -> Health:
         """How a target has done in the window; its breaker is not asked."""
@@ -74,6 +76,13 @@ class Metrics:
             self._advance()
             window = self._windows.get(key_of(target))
             return window.health() if window else Health()
+
+    def counts(self, target: Target) -> Counts:
+        """What a target's health is made from."""
+        with self._lock:
+            self._advance()
+            window = self._windows.get(key_of(target))
+            return window.counts() if window else Counts()
 
     def healths(self, keys: list[Key]) -> list[Health]:
         """The same of many at once."""
@@ -96,15 +105,15 @@ class Metrics:
         known = [key for key in changed if key is not None]
         return version + behind, known if len(known) == len(changed) else None
 
-    def tell(self, base: Mapping[Key, dict[int, Counts]], told: int) -> None:
-        """Take over what the ledger has seen up to and with slice `told`; it is copied by nobody.
+    def tell(self, told: Mapping[Key, dict[int, Counts]], last: int) -> None:
+        """Take over what the ledger has counted up to and with slice `last`, and keep it.
 
         What this process observed up to there is in it, and is counted no more.
         """
         with self._lock:
-            self.told = told
-            for key in self._windows.keys() | base.keys():
-                self._window(key).tell(base.get(key, {}), told)
+            self.told = last
+            for key in self._windows.keys() | told.keys():
+                self._window(key).tell(told.get(key, {}), last)
             self._now = 0
             self._advance()
 
@@ -162,7 +171,7 @@ class Metrics:
 
     def _advance(self) -> int:
         """The slice that it is now; with a new one the oldest are forgotten."""
-        now = int(self._clock() // self._slice_s)
+        now = int(self._clock() // self.slice_s)
         if now != self._now:
             self._now = now
             for key, window in list(self._windows.items()):
@@ -175,6 +184,14 @@ class Metrics:
     def _change(self, key: Key | None) -> None:
         self._version += 1
         self._changed.append(key)
+
+
+def piece_of(call: Call, slice_s: int) -> int:
+    """The slice in which a call ended, as the ledger computes it too."""
+    took_ms = call.latency_ms
+    known = took_ms is not None and 0 <= took_ms < LONGEST_MS
+    ended_us = call.ts + (int(took_ms * 1000) if known and took_ms is not None else 0)
+    return ended_us // (slice_s * 1_000_000)
 
 
 def _forget_old(times: deque[float], now_s: float) -> int:

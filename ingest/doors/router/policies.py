@@ -50,12 +50,16 @@ class Facts:
     def by(self, scores: Sequence[float]) -> list[int]:
         return sorted(self.open, key=scores.__getitem__)
 
-    def most(self, values: Sequence[float]) -> float:
-        """The largest that is known among those that may be tried; 0 where none is."""
-        whole = len(self.open) == len(values)
-        tried = values if whole else [values[n] for n in self.open]
+    def parts(self, values: Sequence[float], weight: float) -> list[float]:
+        """The weight for the largest that may be tried and is known, and in proportion below it;
+        for what is not known the whole weight."""
+        tried = values if len(self.open) == len(values) else [values[n] for n in self.open]
         most = max(tried, default=0.0)
-        return most if most < math.inf else max((v for v in tried if v < math.inf), default=0.0)
+        if most < math.inf and tried is values:
+            part = weight / (most or 1.0)
+            return [value * part for value in values]
+        part = weight / (max((value for value in tried if value < math.inf), default=0.0) or 1.0)
+        return [weight if value == math.inf else value * part for value in values]
 
 
 def cheapest(facts: Facts) -> Order:
@@ -72,14 +76,12 @@ def balanced(facts: Facts) -> Order:
     The dearest and the slowest of those that may be tried are 1, and so is what is not known.
     """
     price, speed, success = balance_of(facts.wanted)
-    standing, amounts = facts.standing, facts.amounts
-    dear = price / (facts.most(amounts) or 1.0)
-    slow = speed / (facts.most(standing.milliseconds) or 1.0)
+    standing = facts.standing
+    dear = facts.parts(facts.amounts, price)
+    slow = facts.parts(standing.milliseconds, speed)
     scores = [
-        (price if usd == math.inf else usd * dear)
-        + (speed if late == math.inf else late * slow)
-        + risk * success
-        for usd, late, risk in zip(amounts, standing.milliseconds, standing.unreliable, strict=True)
+        costly + late + risk * success
+        for costly, late, risk in zip(dear, slow, standing.unreliable, strict=True)
     ]
     return facts.by(scores), scores
 

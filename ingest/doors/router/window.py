@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import accumulate
 
 import msgspec
 
@@ -83,55 +85,53 @@ def middle_of(found: int) -> float:
     return float(1.05 ** (found + 0.5))
 
 
-def quantile(bins: Mapping[int, int], share: float) -> float | None:
-    """Milliseconds below which that share of the calls stayed (nearest rank), within a bin."""
-    wanted = max(1, math.ceil(sum(bins.values()) * share))
-    seen = 0
-    for each in sorted(bins):
-        seen += bins[each]
-        if seen >= wanted:
-            return middle_of(each)
-    return None
+def quantiles(bins: Mapping[int, int], *shares: float) -> list[float | None]:
+    """Milliseconds below which those shares of the calls stayed (nearest rank), within a bin."""
+    if not bins:
+        return [None] * len(shares)
+    ordered = sorted(bins)
+    sums = list(accumulate(map(bins.__getitem__, ordered)))
+    ranks = (max(1, math.ceil(sums[-1] * share)) for share in shares)
+    return [middle_of(ordered[bisect_left(sums, rank)]) for rank in ranks]
 
 
 class Window:
     """One place's slices and their sum; slices are numbered from 1970. Not locked.
 
-    `base` are the slices that the ledger told, up to and with slice `told`; of those it knows more
-    than this process, whose own count only after them.
+    `told` are slices that the ledger has counted; of those it knows more than this process, whose
+    own count only after them. What the ledger counts elsewhere, such as practice, is kept `aside`.
     """
 
-    __slots__ = ("_base", "_health", "_own", "_sum", "under_way")
+    __slots__ = ("_aside", "_health", "_own", "_sum", "_told", "under_way")
 
     def __init__(self) -> None:
         self._own: dict[int, Counts] = {}
-        self._base: dict[int, Counts] = {}
+        self._aside: dict[int, Counts] = {}
+        self._told: dict[int, Counts] = {}
         self._sum = Counts()
         self._health: Health | None = None
         self.under_way = 0
 
     @property
     def empty(self) -> bool:
-        return not (self._own or self._base or self.under_way)
+        return not (self._own or self._aside or self._told or self.under_way)
 
-    def observe(self, piece: int, counts: Counts) -> None:
-        own = self._own.get(piece)
-        if own is None:
-            own = self._own[piece] = Counts()
-        own.add(counts)
+    def observe(self, piece: int, counts: Counts, *, aside: bool = False) -> None:
+        (self._aside if aside else self._own).setdefault(piece, Counts()).add(counts)
         self._sum.add(counts)
         self._health = None
 
-    def tell(self, base: dict[int, Counts], told: int) -> None:
-        """Put what the ledger has seen in the place of what it told before."""
-        self._base = base
-        self._own = {piece: counts for piece, counts in self._own.items() if piece > told}
-        self._sum = merged(*base.values(), *self._own.values())
+    def tell(self, told: dict[int, Counts], last: int) -> None:
+        """Put what the ledger has counted, up to and with slice `last`, in the place of before."""
+        self._told = told
+        self._own = {piece: counts for piece, counts in self._own.items() if piece > last}
+        parts = (*told.values(), *self._own.values(), *self._aside.values())
+        self._sum = merged(*parts)
         self._health = None
 
     def forget(self, first: int, last: int) -> None:
         """Keep only the slices from `first` to `last`."""
-        for slices in (self._own, self._base):
+        for slices in (self._own, self._aside, self._told):
             for piece in [each for each in slices if not first <= each <= last]:
                 self._sum.add(slices.pop(piece), -1)
                 self._health = None
@@ -161,11 +161,12 @@ def merged(*parts: Counts) -> Counts:
 
 def health_of(counts: Counts, under_way: int = 0) -> Health:
     calls = counts.calls
+    median_ms, p95_ms = quantiles(counts.latency, 0.5, 0.95)
     return Health(
         calls=calls,
         success=counts.ok / calls if calls else None,
-        latency_ms=quantile(counts.latency, 0.5),
-        latency_p95_ms=quantile(counts.latency, 0.95),
-        ttft_ms=quantile(counts.ttft, 0.5),
+        latency_ms=median_ms,
+        latency_p95_ms=p95_ms,
+        ttft_ms=quantiles(counts.ttft, 0.5)[0],
         under_way=under_way,
     )
