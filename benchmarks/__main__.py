@@ -17,6 +17,9 @@ ALL = (
     "gateway",
 )
 
+#: What takes options of its own.
+BY_NAME = ("budget-proof", "bucket-proof", "route-faults", "route-availability")
+
 
 def main() -> int:
     if sys.argv[1:2] == ["fuzz"]:
@@ -27,7 +30,7 @@ def main() -> int:
         return code
     if sys.argv[1:2] == ["gateway"]:
         return int(import_module("benchmarks.gateway").main(sys.argv[2:]))
-    if sys.argv[1:2] in (["budget-proof"], ["bucket-proof"]):
+    if sys.argv[1:2] and sys.argv[1] in BY_NAME:
         module = import_module(f"benchmarks.{sys.argv[1].replace('-', '_')}")
         return int(module.main(sys.argv[2:]))
     names = sys.argv[1:] or list(ALL)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from factories_practice import CHAT_MODEL, Practice, calls, only_call, practice_server, recording
-from huggingface_hub import AsyncInferenceClient
+from huggingface_hub import AsyncInferenceClient, constants
+from huggingface_hub.inference._providers import PROVIDERS, hf_inference
 
 from hf_ledger.ingest.doors.hook import attribute
 from hf_ledger.ingest.doors.hook.witness import BLANK
@@ -289,6 +293,70 @@ async def test_ones_own_server_never_sees_the_users_token(
         Target(name="own", kind="self_hosted", url=practice.url), None, 5, pools=Pools()
     )
     assert client.token == "no-token"
+
+
+@pytest.fixture
+def serverless(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> Target:
+    """hub's own addresses lead to the practice server."""
+    monkeypatch.setattr(constants, "INFERENCE_PROXY_TEMPLATE", practice.url + "/{provider}")
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://localhost:{practice.port}")
+    for task in PROVIDERS["hf-inference"].values():
+        monkeypatch.setattr(task, "base_url", f"{practice.url}/hf-inference")
+    hf_inference._check_supported_task.cache_clear()
+    return Target(name="s", model=MODELS["summarization"], provider="hf-inference")
+
+
+async def test_what_hub_does_while_it_blocks_stops_nobody_else(
+    serverless: Target, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = hf_inference._check_supported_task
+
+    def slowly(model: str, task: str) -> None:
+        time.sleep(1)
+        looked_up(model, task)
+
+    monkeypatch.setattr(hf_inference, "_check_supported_task", slowly)
+    ticks = 0
+
+    async def ticking() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    clock, seen = asyncio.create_task(ticking()), Seen(attempt=4)
+    with attribute(user="u1"):
+        said = await answer(serverless, "summarization", {"text": "x"}, seen=seen, timeout_s=9)
+    clock.cancel()
+    assert said.summary_text and ticks > 10
+    call = only_call(places)
+    assert (call.user_id, call.attempt, call.outcome, seen.over) == ("u1", 4, "ok", True)
+
+
+async def test_a_call_in_a_thread_is_taken_back_in_time(
+    serverless: Target, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = threading.Event()
+
+    def blocked(model: str, task: str) -> None:
+        entered.set()
+        time.sleep(2)
+
+    monkeypatch.setattr(hf_inference, "_check_supported_task", blocked)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await answer(serverless, "summarization", {"text": "x"}, seen=Seen(), timeout_s=9)
+    assert time.monotonic() - began < 1.9 and entered.is_set()
+    await asyncio.sleep(2.2)
+    assert not calls(places)  # it ended before its request
+
+
+async def test_failures_in_a_thread_are_the_same(serverless: Target) -> None:
+    unknown = dataclasses.replace(serverless, model=f"unknown/{MARKER}")
+    with pytest.raises(CallFailed) as caught:
+        await answer(unknown, "summarization", {"text": "x"}, seen=Seen(), timeout_s=9)
+    assert not caught.value.sent or caught.value.status == 404
 
 
 async def test_a_text_generation_refused_for_its_parameters_is_not_sent_again() -> None:

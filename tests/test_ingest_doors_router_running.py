@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
+import factories_policies as policies
 import pytest
 from factories_running import HANGS, OK, Asked, Does, Scene, fails, flown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_ledger.ingest.doors.router.course import OPEN
 from hf_ledger.ingest.doors.router.routed import Attempt, RouteFailed
 from hf_ledger.ingest.doors.router.wanted import Wanted
 from hf_ledger.ingest.errors import Usage
@@ -283,6 +286,52 @@ def test_a_half_open_breaker_is_freed_by_whoever_takes_a_probe_back() -> None:
         return (await scene.run()).target.name
 
     assert flown(going()) == "a"
+
+
+def opened(scene: Scene, after: int) -> RouteFailed | str:
+    """What becomes of the next request once so many have been sent."""
+
+    async def going() -> RouteFailed | str:
+        for _ in range(after):
+            with suppress(RouteFailed):
+                await scene.run()
+        for target in scene.targets:
+            assert scene.breakers.state(target, asyncio.get_running_loop().time()) == "open"
+        asked = len(scene.asked)
+        try:
+            return (await scene.run()).target.name
+        except RouteFailed as error:
+            assert len(scene.asked) == asked or error.attempts
+            return error
+
+    return flown(going())
+
+
+def test_one_that_answers_now_and_then_is_better_than_nobody() -> None:
+    one = Wanted(attempts=1)
+    some = Scene({"a": [OK, OK, OK, *[fails()] * 5, OK]}, one)
+    assert opened(some, 8) == "a"
+    dead = Scene({"a": [*[fails()] * 5, OK]}, one)
+    failed = opened(dead, 5)
+    assert isinstance(failed, RouteFailed) and not failed.attempts
+    assert "a: its breaker is open" in str(failed)
+
+
+def test_who_asked_to_be_left_alone_is_left_alone() -> None:
+    asking = fails("rate_limited", retry_after_s=90)
+    scene = Scene({"a": [OK, OK, OK, asking, OK]}, Wanted(attempts=1, total_s=20))
+    assert isinstance(opened(scene, 4), RouteFailed)
+
+
+def test_a_last_resort_is_one_that_only_its_breaker_keeps_out() -> None:
+    target = policies.target("a", most_at_once=None, context_length=10)
+    world = policies.Scene()
+    for _ in range(5):
+        world.breakers.failed(target, 0.0)
+    (short,) = world.rank([target], input_tokens=5).excluded
+    assert short.why.startswith(OPEN)
+    (long,) = world.rank([target], input_tokens=50).excluded
+    assert not long.why.startswith(OPEN)
 
 
 # -- whoever asked takes it back -------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from hf_ledger.ingest.doors.gateway.limits.pricing import Prices, cost_of
 from hf_ledger.ingest.doors.hook.labels import Labelled
@@ -23,14 +25,39 @@ Ask = Callable[[Target, Seen, float], Awaitable[Any]]
 #: Failures that say nothing of the target: what was asked was wrong, or not for it.
 NOT_ITS_OWN = frozenset({"bad_request"})
 NOTHING = Decimal(0)
+#: A target that answered so large a share of its last requests is better than nobody.
+LAST, SOME = 20, 0.25
 
 
-class Watch(NamedTuple):
+class Lately:
+    """How targets did with their last requests of this process, and who asked to be left alone."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, deque[bool]] = {}
+        self._until: dict[str, float] = {}
+
+    def note(self, target: Target, *, ok: bool) -> None:
+        self._last.setdefault(target.name, deque(maxlen=LAST)).append(ok)
+
+    def leave_alone(self, target: Target, until: float) -> None:
+        self._until[target.name] = until
+
+    def answers_some(self, target: Target, now: float) -> bool:
+        """Whether it may be asked though its breaker is open, where nobody else is left."""
+        if now < self._until.get(target.name, 0.0):
+            return False
+        last = self._last.get(target.name)
+        return bool(last) and sum(last or ()) >= SOME * len(last or ())
+
+
+@dataclass(frozen=True)
+class Watch:
     """What is kept about targets, and told of every attempt."""
 
     metrics: Metrics
     breakers: Breakers
     prices: Callable[[], Prices]
+    lately: Lately = field(default_factory=Lately)
 
     def over(self, tried: Try, failure: CallFailed | None, now: float, *, ok: bool) -> None:
         """An attempt ended: well, with a failure, or taken back (neither)."""
@@ -40,8 +67,11 @@ class Watch(NamedTuple):
             self.metrics.observe(call)
         if ok:
             self.breakers.succeeded(target, now)
+            self.lately.note(target, ok=True)
         elif failure is not None and failure.kind not in NOT_ITS_OWN:
             self.breakers.failed(target, now, failure.retry_after_s)
+            self.lately.note(target, ok=False)
+            self.lately.leave_alone(target, now + (failure.retry_after_s or 0.0))
         else:
             self.breakers.let_go(target)
 

@@ -7,6 +7,7 @@ less) is switched off here, so that an attempt is one request.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import cache
@@ -17,6 +18,7 @@ from hf_ledger.ingest.doors.hook import recording
 from hf_ledger.ingest.doors.hook.hosts import netloc_of
 from hf_ledger.ingest.doors.hook.labels import Labelled, current, given
 from hf_ledger.ingest.doors.hook.witness import seen_by
+from hf_ledger.ingest.doors.router.apart import apart, blocks
 from hf_ledger.ingest.doors.router.failing import failed, foreign_errors
 from hf_ledger.ingest.doors.router.fitting import fitted, where_of
 from hf_ledger.ingest.doors.router.pools import Pools
@@ -62,9 +64,21 @@ async def answer(
 
     Raises CallFailed (one sentence) for a call that failed, Usage for one that makes no sense.
     """
-    async with _client(target, task, timeout_s, pools) as client:
-        said = _said(client, target, task, inputs, parameters or {})
-        return await _asked(client, target, task, said, seen)
+    more = parameters or {}
+
+    async def asked(pools: Pools) -> Any:
+        async with _client(target, task, timeout_s, pools) as client:
+            said = _said(client, target, task, inputs, more)
+            return await _asked(client, target, task, said, seen)
+
+    async def alone() -> Any:
+        own = Pools()
+        try:
+            return await asked(own)
+        finally:
+            await own.close()
+
+    return await apart(alone) if blocks(target, task, inputs) else await asked(pools)
 
 
 async def stream(
@@ -169,6 +183,8 @@ def _one_call() -> Any:
             return self.connections
 
         async def _inner_post(self, *args: Any, **kwargs: Any) -> Any:
+            # Whoever took it back while hub looked something up is heard before anything is sent.
+            await asyncio.sleep(0)
             try:
                 return await super()._inner_post(*args, **kwargs)
             except BadRequestError as error:

@@ -21,6 +21,8 @@ NOTHING = Ranking((), (), "")
 NOBODY = "No target can be asked for {task}: {why}."
 NONE_KNOWN = "none is known; name one in the settings, or say which models it may be"
 NO_ANSWER = "No target answered for {task}: {why}."
+#: How the reason begins for which a target is left out whose breaker is open.
+OPEN = "its breaker is open"
 #: Reasons that a sentence gives; all of them stand in the attempts and in `explain`.
 TOLD = 6
 
@@ -62,6 +64,7 @@ class Course:
     _started: int = 0
     _gone: set[str] = field(default_factory=set)
     _refused: dict[str, str] = field(default_factory=dict)
+    _shut: list[Target] = field(default_factory=list)
     _too_short: Target | None = None  # only a target with a longer context can do it
     _before: str | None = None  # call_id of the attempt that the next one replaces
 
@@ -99,10 +102,17 @@ class Course:
         busy = {each.target.name for each in self.under_way}
         return tuple(each for each in self._left if each.name not in busy)
 
-    def refused(self, target: Target, why: str) -> None:
-        """It can't be tried now, whatever its rank."""
-        self.waits_for(target, why)
-        self._drop(target)
+    def refused(self, target: Target) -> None:
+        """Its breaker has opened since the order was made."""
+        self.waits_for(target, OPEN)
+        self._left = [each for each in self._left if each.name != target.name]
+        self._shut.append(target)
+
+    @property
+    def last_resorts(self) -> tuple[Target, ...]:
+        """Who could do it and has only an open breaker."""
+        out = [each.target for each in self.ranking.excluded if each.why.startswith(OPEN)]
+        return tuple(each for each in (*self._shut, *out) if self._may_be(each))
 
     def waits_for(self, target: Target, why: str) -> None:
         """It would be tried, if it were not for this."""
@@ -193,7 +203,7 @@ class Course:
             return "give_up", f"{decision.why}; {self._started} attempts are the most"
         if now >= self.deadline:
             return "give_up", f"{decision.why}; no time is left"
-        if decision.action == "next" and not self._left:
+        if decision.action == "next" and not (self._left or self.last_resorts):
             return "give_up", f"{decision.why}; there is no other target"
         return decision.action, decision.why
 

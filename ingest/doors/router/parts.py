@@ -13,13 +13,14 @@ from hf_ledger.ingest.doors.gateway.limits.pricing import Prices
 from hf_ledger.ingest.doors.gateway.state import DataClass, State
 from hf_ledger.ingest.doors.gateway.state_file import Watched
 from hf_ledger.ingest.doors.hook.hosts import configured
-from hf_ledger.ingest.doors.router.advice import Advice
+from hf_ledger.ingest.doors.router.advice import Advice, AdviceNow
 from hf_ledger.ingest.doors.router.attempts import Watch
 from hf_ledger.ingest.doors.router.breakers import Breakers
 from hf_ledger.ingest.doors.router.metrics import Metrics
 from hf_ledger.ingest.doors.router.ranking import Ranker
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.target import Target
+from hf_ledger.ingest.doors.router.told import Following
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
 
@@ -33,14 +34,17 @@ class Parts(NamedTuple):
     registry: Registry
     ranker: Ranker
     watch: Watch
+    ledger: Following  # not started: it is looked at between requests, which survives a fork
 
     @classmethod
     def of(cls, places: Places) -> Self:
         """Raises Unusable for settings with a mistake."""
         prices, metrics = PricesNow(places), Metrics()
         breakers = Breakers(random.random)
-        ranker = Ranker(prices, metrics, breakers, no_advice, compliance_of(places), random)
-        return cls(places, Registry.open(places), ranker, Watch(metrics, breakers, prices))
+        advice, compliance = AdviceNow(places), compliance_of(places)
+        ranker = Ranker(prices, metrics, breakers, advice, compliance, random)
+        watch, ledger = Watch(metrics, breakers, prices), Following(places, metrics)
+        return cls(places, Registry.open(places), ranker, watch, ledger)
 
     def targets(self) -> Sequence[Target]:
         return self.registry.targets

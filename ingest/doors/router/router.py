@@ -26,6 +26,7 @@ from hf_ledger.ingest.doors.router.seen import Seen
 from hf_ledger.ingest.doors.router.streaming import Pieces, Stream
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.tasks import arguments, task_named
+from hf_ledger.ingest.doors.router.told import LOOK_SECONDS
 from hf_ledger.ingest.doors.router.wanted import CHAT, Wanted
 from hf_ledger.ingest.errors import LedgerError, Usage
 from hf_ledger.ingest.places import Places
@@ -50,6 +51,7 @@ class AsyncRouter:
         self._parts, self._labels = parts, labels
         self._pools = Pools()
         self._runners = PerLoop(self._runner)
+        self._looked_at = time.time()
         self._looks: PerLoop[set[asyncio.Task[Any]]] = PerLoop(set)
 
     @classmethod
@@ -140,8 +142,11 @@ class AsyncRouter:
 
     def _here(self) -> Runner:
         """The running loop's runner; what is known of targets is brought up to date beside it."""
-        registry, looks = self._parts.registry, self._looks.here()
-        if not looks and registry.is_stale(time.time()):
+        registry, looks, now = self._parts.registry, self._looks.here(), time.time()
+        if abs(now - self._looked_at) >= LOOK_SECONDS:
+            self._looked_at = now
+            self._parts.ledger.attend()
+        if not looks and registry.is_stale(now):
             look = asyncio.create_task(refresh(registry, self._parts.places))
             looks.add(look)
             look.add_done_callback(partial(_looked, looks))

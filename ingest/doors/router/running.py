@@ -61,7 +61,7 @@ class Runner:
             if (tried := self._let_in(course, now)) is not None:
                 return tried
             if not self._may_get_room(course, now):
-                return None
+                return self._last_resort(course, now)
             # Whose turn it is may have changed by then.
             await self._room(course.deadline - now)
             self._rank(course)
@@ -105,7 +105,19 @@ class Runner:
             if self.watch.breakers.admits(target, now):
                 self.watch.metrics.sent(target, now)
                 return course.begin(target, now, hedge=hedge)
-            course.refused(target, "its breaker is open")
+            course.refused(target)
+        return None
+
+    def _last_resort(self, course: Course, now: float) -> Try | None:
+        """Nobody is left but those whose breaker is open: who answers now and then is asked.
+
+        Where every target fails some of its requests, all breakers are open before long.
+        """
+        for target in course.last_resorts:
+            full = self.watch.metrics.full(target, now)
+            if not full and self.watch.lately.answers_some(target, now):
+                self.watch.metrics.sent(target, now)
+                return course.begin(target, now)
         return None
 
     def _may_get_room(self, course: Course, now: float) -> bool:
