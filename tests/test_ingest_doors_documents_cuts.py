@@ -131,6 +131,12 @@ def test_an_overlap_begins_where_a_sentence_does(length: int, size: int, overlap
         assert not before or before[-1] in ".\n"
 
 
+def test_what_was_cut_within_a_sentence_is_not_repeated_in_part() -> None:
+    text = "One ends here. " + "this one goes on and on " * 9 + "until here."
+    for each in split(text, Sizing(30, 25))[2:]:
+        assert each.overlap_start == each.start
+
+
 @given(st.integers(0, 4_000), st.integers(20, 400))
 def test_a_chunk_split_again_is_itself(length: int, size: int) -> None:
     text = book(4_000)[:length]
