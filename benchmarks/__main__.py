@@ -11,6 +11,7 @@ ALL = (
     "peers",
     "ingest",
     "audit",
+    "routing",
     "questions",
     "dashboard",
     "chunking",
