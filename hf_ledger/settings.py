@@ -25,31 +25,13 @@ from hf_ledger.ingest.doors.gateway.compliance.findings import Kind
 from hf_ledger.ingest.doors.gateway.state import DataClass
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
+from hf_ledger.targets import Route, Target
 
 if TYPE_CHECKING:
     from hf_ledger.ingest.catalogue.fetching import Addresses
     from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
     from hf_ledger.ingest.doors.gateway.sources import Source
     from hf_ledger.ingest.doors.gateway.vault import Vault
-
-
-class Target(BaseModel):
-    """A place that answers inference calls, by a name of the user's own."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Literal["router", "endpoint", "self_hosted"] = Field(
-        "endpoint",
-        description="Hugging Face's router, a dedicated endpoint, or a server of your own.",
-    )
-    url: str | None = Field(
-        None, description="Base URL of the endpoint or server; none: the router."
-    )
-    model: str | None = Field(None, description="Hugging Face id of the model it serves.")
-    provider: str | None = Field(None, description="Provider to ask, where calls go by the router.")
-    token_variable: str | None = Field(
-        None, description="Environment variable that holds its token; the token is never written."
-    )
 
 
 class Allowed(BaseModel):
@@ -133,6 +115,9 @@ class Settings(BaseSettings):
     )
     targets: dict[str, Target] = Field(
         default_factory=dict, description="Endpoints and servers of your own, by name."
+    )
+    routes: dict[str, Route] = Field(
+        default_factory=dict, description="What programs ask of the router, by name."
     )
     compliance: Compliance = Field(
         default_factory=Compliance,

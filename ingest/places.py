@@ -60,6 +60,11 @@ class Places:
         return self.root / "run" / "gateway.json"
 
     @property
+    def discovered_targets(self) -> Path:
+        """What routers and servers said of the models they serve, as it was last told."""
+        return self.root / "run" / "targets.json"
+
+    @property
     def sample(self) -> Places:
         """The sample is a ledger of its own beside the user's."""
         return Places(self.root / "sample")

@@ -10,7 +10,8 @@ import pytest
 from hf_ledger.ingest.doors.gateway.compliance.policy import CLASSES
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
-from hf_ledger.settings import Allowed, Compliance, Settings, Target
+from hf_ledger.settings import Allowed, Compliance, Settings
+from hf_ledger.targets import Route, Target
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "settings.md"
 
@@ -127,6 +128,7 @@ def test_every_setting_and_target_key_is_explained() -> None:
     text = DOCS.read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `([\w.]+)`", text, re.MULTILINE))
     wanted = set(Settings.model_fields) | {f"targets.NAME.{key}" for key in Target.model_fields}
+    wanted |= {f"routes.NAME.{key}" for key in Route.model_fields}
     wanted |= {f"compliance.{key}" for key in Compliance.model_fields if key not in CLASSES}
     wanted |= {f"compliance.CLASS.{key}" for key in Allowed.model_fields}
     assert wanted <= documented

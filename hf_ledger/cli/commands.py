@@ -75,6 +75,9 @@ COMMANDS: dict[str, Command] = {
     "budget": Command(
         "hf_ledger.cli.budget:app", "Budgets that the gateway keeps, and what is left of them."
     ),
+    "route": Command(
+        "hf_ledger.cli.route:app", "What the router knows of targets, and how it would choose."
+    ),
     "reprice": Command(
         "hf_ledger.cli.reprice:reprice", "Price calls again, in a recorded run that can be undone."
     ),

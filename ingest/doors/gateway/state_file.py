@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.socket import private_folder
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.private_files import replace_private
+from hf_ledger.ingest.watched_file import WatchedFile
 
 NOT_TOLD = (
     "the gateways can't be told what changed ({why}): make {folder} writable, then try again."
@@ -24,11 +23,6 @@ KEPT = "hf-ledger keeps to the keys that it knew: %s can't be read as a state (%
 
 _EMPTY = State()
 _DECODER = msgspec.json.Decoder(State)
-_log = logging.getLogger("hf_ledger")
-
-#: What tells one version of the file from another.
-Stamp = tuple[int, int, int]
-_UNSEEN: Stamp = (0, 0, 0)
 
 
 def publish(places: Places, state: State) -> None:
@@ -53,52 +47,13 @@ def published(places: Places) -> bytes | None:
         return None
 
 
-class Watched:
+class Watched(WatchedFile[State]):
     """The state as the file has it now; a revoked key is gone with the next call of `now`."""
 
-    __slots__ = ("_path", "_stamp", "_state")
+    __slots__ = ()
 
     def __init__(self, path: Path) -> None:
-        self._path = os.fspath(path)
-        self._stamp: Stamp | None = None
-        self._state = _EMPTY
-
-    def now(self) -> State:
-        """Empty without a file; the last good state while the file can't be understood."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - Path's own costs a microsecond more
-        except FileNotFoundError:
-            return self._gone()
-        except OSError as error:
-            return self._unseen(error)
-        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._read()
-        return self._state
-
-    def _gone(self) -> State:
-        self._stamp, self._state = None, _EMPTY
-        return _EMPTY
-
-    def _unseen(self, error: OSError) -> State:
-        if self._stamp != _UNSEEN:
-            self._stamp = _UNSEEN
-            self._kept(error)
-        return self._state
-
-    def _kept(self, error: Exception) -> None:
-        """Keep to the last good state; said once for each version that is none."""
-        _log.error(KEPT, self._path, type(error).__name__)
-
-    def _read(self) -> None:
-        """Once for each version. One that came after the look is read again with the next."""
-        try:
-            self._state = _DECODER.decode(Path(self._path).read_bytes())
-        except FileNotFoundError:
-            self._gone()
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self._kept(error)
+        super().__init__(path, _DECODER.decode, _EMPTY, KEPT)
 
 
 def _later_than(path: Path) -> int:

@@ -40,5 +40,6 @@ class Target:
     engine: str | None = None  # vllm, tgi, tei, llama.cpp, transformers, where it says so
     throughput: float | None = None  # tokens a second, as the router's list states it
     first_token_ms: float | None = None  # likewise
+    state: str | None = None  # of an endpoint that isn't running: paused, scaledToZero, …
     known: Known = "settings"
     tags: frozenset[str] = field(default_factory=frozenset)
