@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from factories_documents import book
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,3 +110,26 @@ def test_in_tokens_no_chunk_is_larger_by_the_given_counter(
         assert each.overlap_start == each.start or (
             count(text[each.overlap_start : each.start]) <= overlap
         )
+
+
+class Counting:
+    """A counter of words that says how much it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = self.characters = 0
+
+    def __call__(self, text: str) -> int:
+        self.calls += 1
+        self.characters += len(text)
+        return len(text.split())
+
+
+def test_a_counter_is_asked_about_each_text_a_few_times_only() -> None:
+    counters = []
+    for text in (book(40_000), book(160_000)):
+        counter = Counting()
+        chunks = split(text, Sizing(200, 40, "tokens", counter))
+        counters.append(counter)
+        assert counter.characters < 6 * len(text)
+        assert counter.calls < 20 * len(chunks) + text.count(".") + text.count("\n")
+    assert counters[1].characters < 5 * counters[0].characters

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from hf_ledger.ingest.doors.documents.cuts import Cut, Cuts, Rank
+from hf_ledger.ingest.doors.documents.languages import language_of
+from hf_ledger.ingest.doors.documents.sentences import library, sentence_ends
 from hf_ledger.ingest.doors.documents.sizing import Measure, Sizing, measure_of
 from hf_ledger.ingest.errors import Usage
 
@@ -45,7 +48,8 @@ class _Splitter:
         self._text = text
         self._sizing = sizing
         self._measure: Measure = measure_of(text, sizing)
-        self._cuts = Cuts(text, lambda start, end: not self._fits(start, end))
+        ends = partial(sentence_ends, language=language_of(text), segment=library())
+        self._cuts = Cuts(text, lambda start, end: not self._fits(start, end), ends)
         self._measure.know(self._cuts.offsets)
 
     def _fits(self, start: int, end: int) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from itertools import accumulate
 from typing import NamedTuple
 
 from hf_ledger.ingest.doors.documents.blocks import ITEM, Block, blocks
-from hf_ledger.ingest.doors.documents.sentences import sentence_ends
 
+#: Whether the part between two offsets is larger than a chunk.
+TooLarge = Callable[[int, int], bool]
+#: The offsets at which the sentences of a paragraph end, its own length the last.
+Ends = Callable[[str], Sequence[int]]
 #: How far back from a character that joins the one before a better place is looked for.
 _LONGEST_CLUSTER = 64
 
@@ -35,8 +37,8 @@ class Cut(NamedTuple):
 class Cuts:
     """The places of one text, from sentences upwards; the smaller ones are found when needed."""
 
-    def __init__(self, text: str, too_large: Callable[[int, int], bool]) -> None:
-        found = list(_cuts(text, too_large))
+    def __init__(self, text: str, too_large: TooLarge, ends: Ends) -> None:
+        found = list(_Places(text, too_large, ends).all())
         self._text = text
         self.offsets = [each.offset for each in found]
         self._ranks = [each.rank for each in found]
@@ -72,56 +74,52 @@ class Cuts:
         return better or _within(self._text, start, reach)
 
 
-def _cuts(text: str, too_large: Callable[[int, int], bool]) -> Iterator[Cut]:
-    for block in blocks(text):
-        yield from _inner(text, block, too_large)
-        yield Cut(block.end, Rank.HEADING if block.kind == "heading" else Rank.BLOCK)
+class _Places:
+    """Finds the places of a text, block by block."""
 
+    def __init__(self, text: str, too_large: TooLarge, ends: Ends) -> None:
+        self._text = text
+        self._too_large = too_large
+        self._ends = ends
 
-def _inner(text: str, block: Block, too_large: Callable[[int, int], bool]) -> Iterator[Cut]:
-    """Places within a block; none in one that is kept whole."""
-    if block.kind == "paragraph":
-        yield from _sentences(text, block.start, block.end, too_large)
-    elif block.kind != "heading" and too_large(block.start, block.end):
-        if block.kind == "list":
-            yield from _items(text, block, too_large)
-        else:
-            yield from _lines(text, block.start, block.end)
+    def all(self) -> Iterator[Cut]:
+        for block in blocks(self._text):
+            yield from self._inner(block)
+            yield Cut(block.end, Rank.HEADING if block.kind == "heading" else Rank.BLOCK)
 
+    def _inner(self, block: Block) -> Iterator[Cut]:
+        """Places within a block; none in one that is kept whole."""
+        if block.kind == "paragraph":
+            yield from self._sentences(block.start, block.end)
+        elif block.kind != "heading" and self._too_large(block.start, block.end):
+            inner = self._items if block.kind == "list" else self._lines
+            yield from inner(block.start, block.end)
 
-def _sentences(
-    text: str, start: int, end: int, too_large: Callable[[int, int], bool]
-) -> Iterator[Cut]:
-    """The ends of sentences but the last; of one larger than a chunk those of its lines."""
-    before = start
-    for each in sentence_ends(text[start:end]):
-        after = start + each
-        if too_large(before, after):
-            yield from _lines(text, before, after)
-        if after < end:
-            yield Cut(after, Rank.SENTENCE)
-        before = after
+    def _sentences(self, start: int, end: int) -> Iterator[Cut]:
+        """The ends of sentences but the last; of one larger than a chunk those of its lines."""
+        before = start
+        for each in self._ends(self._text[start:end]):
+            after = start + each
+            if self._too_large(before, after):
+                yield from self._lines(before, after)
+            if after < end:
+                yield Cut(after, Rank.SENTENCE)
+            before = after
 
+    def _lines(self, start: int, end: int) -> Iterator[Cut]:
+        lines = self._text[start:end].splitlines(keepends=True)
+        offsets = accumulate(map(len, lines[:-1]), initial=start)
+        return (Cut(offset, Rank.SENTENCE) for offset in offsets if offset > start)
 
-def _lines(text: str, start: int, end: int) -> Iterator[Cut]:
-    lines = text[start:end].splitlines(keepends=True)
-    for offset in accumulate(map(len, lines[:-1]), initial=start):
-        if offset > start:
-            yield Cut(offset, Rank.SENTENCE)
-
-
-def _items(text: str, block: Block, too_large: Callable[[int, int], bool]) -> Iterator[Cut]:
-    before = offset = block.start
-    for line in text[block.start : block.end].splitlines(keepends=True):
-        if offset > before and ITEM.match(line):
-            yield from _sentences(text, before, offset, too_large)
-            yield Cut(offset, Rank.BLOCK)
-            before = offset
-        offset += len(line)
-    yield from _sentences(text, before, block.end, too_large)
-
-
-_LINE_END = re.compile(r"[\n\r\u2028\u2029]+")
+    def _items(self, start: int, end: int) -> Iterator[Cut]:
+        before = offset = start
+        for line in self._text[start:end].splitlines(keepends=True):
+            if offset > before and ITEM.match(line):
+                yield from self._sentences(before, offset)
+                yield Cut(offset, Rank.BLOCK)
+                before = offset
+            offset += len(line)
+        yield from self._sentences(before, end)
 
 
 def _within(text: str, start: int, reach: int) -> Cut:
