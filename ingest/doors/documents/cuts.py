@@ -156,7 +156,7 @@ def _joined(text: str, at: int) -> bool:
     return (
         unicodedata.category(after) in _MARKS
         or before == "\u200d"
-        or after == "\u200d"
+        or after in "\u200d\u0e33\u0eb3"  # the joiner; am of Thai and Lao
         or "\U0001f3fb" <= after <= "\U0001f3ff"  # skin tones
         or "\U000e0020" <= after <= "\U000e007f"  # tags of flags
         or ("\ud800" <= before <= "\udbff" and "\udc00" <= after <= "\udfff")

@@ -91,8 +91,12 @@ class Course:
 
     def refused(self, target: Target, why: str) -> None:
         """It can't be tried now, whatever its rank."""
-        self._refused[target.name] = why
+        self.waits_for(target, why)
         self._drop(target)
+
+    def waits_for(self, target: Target, why: str) -> None:
+        """It would be tried, if it were not for this."""
+        self._refused[target.name] = why
 
     def begin(self, target: Target, now: float, *, hedge: bool = False) -> Try:
         """Number an attempt that begins now."""
@@ -205,12 +209,12 @@ class Course:
         if attempts and attempts[-1].then in ("retry", "next"):
             # Nothing came of it: nobody was left, or no time.
             attempts[-1] = replace(attempts[-1], then="give_up")
+        said = NO_ANSWER if attempts else NOBODY
         reasons = [f"{each.target.name}: {each.why}" for each in attempts]
-        said = NO_ANSWER if reasons else NOBODY
-        if not reasons:
-            reasons = [f"{each.target.name}: {each.why}" for each in self.ranking.excluded]
-        refused = [f"{name}: {why}" for name, why in self._refused.items()]
-        why = shortened([*reasons, *refused]) or NONE_KNOWN
+        others = {each.target.name: each.why for each in self.ranking.excluded}
+        unasked = (others if not attempts else {}) | self._refused
+        reasons += [f"{name}: {why}" for name, why in unasked.items()]
+        why = shortened(reasons) or NONE_KNOWN
         return RouteFailed(said.format(task=self.wanted.task, why=why), tuple(attempts))
 
 

@@ -58,6 +58,7 @@ class Runner:
                 return tried
             if not self._may_get_room(course, now):
                 return None
+            # Whose turn it is may have changed by then.
             await self._room(course.deadline - now)
             self._rank(course)
         return None
@@ -101,8 +102,11 @@ class Runner:
 
     def _may_get_room(self, course: Course, now: float) -> bool:
         """Whether somebody is only full: one of the order, or one that it left out for that."""
-        waiting = [*course.candidates, *(each.target for each in course.ranking.excluded)]
-        return any(self.watch.metrics.full(each, now) for each in waiting)
+        for each in (*course.candidates, *(out.target for out in course.ranking.excluded)):
+            if why := self.watch.metrics.full(each, now):
+                course.waits_for(each, why)
+                return True
+        return False
 
     async def _room(self, left_s: float) -> None:
         try:
