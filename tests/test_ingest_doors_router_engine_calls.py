@@ -16,6 +16,10 @@ from hf_ledger import HuggingFaceInferenceClient
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.client import InferenceFailed
 from hf_ledger.ingest.doors.hook.recording import stop
+from hf_ledger.ingest.doors.router.refreshing import refresh
+from hf_ledger.ingest.doors.router.registry import Registry
+from hf_ledger.ingest.doors.router.routed import RouteFailed
+from hf_ledger.ingest.doors.router.router import AsyncRouter
 from hf_ledger.ingest.places import Places
 
 Make = Callable[[], Engine]
@@ -189,3 +193,49 @@ def test_a_name_that_only_the_server_knows_is_no_model_of_the_hub(places: Places
     call = only_call(places)
     assert (call.outcome, tokens(call)) == ("ok", TOLD)
     assert call.requested_model != "tgi"
+
+
+async def routed(places: Places, engine: Engine, stated: str = "") -> AsyncRouter:
+    """A router whose settings name this server alone, after a look at it."""
+    places.make()
+    places.config.write_text(
+        f'[targets.own]\nkind = "self_hosted"\nurl = "{engine.url}"\n{stated}'
+        '[routes.any]\ntargets = ["own"]\nattempts = 1\n'
+    )
+    await refresh(Registry.open(places), places, environment={})
+    return AsyncRouter.open(places, app="shop")
+
+
+async def test_a_chat_by_the_router(chatting: tuple[Engine, str], places: Places) -> None:
+    engine, model = chatting
+    async with await routed(places, engine, f'model = "{model}"\n') as router:
+        answer = await router.chat(messages(), "any", max_tokens=20)
+        async with router.stream("any", {"messages": messages()}) as pieces:
+            text = "".join([piece async for piece in pieces])
+    assert answer.value.choices[0].message.content == text == "All is well."
+    assert (answer.target.name, answer.target.engine) == ("own", engine.name)
+    plain, streamed = calls(places)
+    assert (plain.outcome, plain.requested_model, tokens(plain)) == ("ok", model, TOLD)
+    assert (streamed.outcome, streamed.stream) == ("ok", True)
+    assert at(engine, plain)
+    assert at(engine, streamed)
+
+
+async def test_embeddings_by_the_router(places: Places) -> None:
+    """That TEI embeds, and does not chat, nobody had to write down."""
+    with serving(engines.tei()) as engine:
+        async with await routed(places, engine) as router:
+            answer = await router.run("any", {"text": "two words"}, task="feature-extraction")
+            with pytest.raises(RouteFailed, match="chat-completion"):
+                await router.chat(messages(), "any")
+    assert [*answer.value[0]] == [0.25, -0.5, 0.75]
+    assert answer.target.model == "BAAI/bge-small-en-v1.5"
+    assert (only_call(places).task, only_call(places).outcome) == ("feature-extraction", "ok")
+
+
+async def test_a_prompt_beyond_what_the_server_said_is_not_sent(places: Places) -> None:
+    with serving(engines.llama(slot=64)) as engine:
+        async with await routed(places, engine) as router:
+            with pytest.raises(RouteFailed):
+                await router.chat(messages("word " * 200), "any")
+    assert not engine.bodies

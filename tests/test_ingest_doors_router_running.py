@@ -132,6 +132,20 @@ def test_longer_than_its_context_goes_only_to_larger_ones() -> None:
         },
     )
     assert course_of(flown(scene.run()).attempts) == [("small", "next"), ("large", "done")]
+    # Also where it stands so far behind that nobody would have tried it.
+    behind = TooLong(scene.does, Wanted(attempts=2), changes=scene.changes)
+    assert course_of(flown(behind.run()).attempts) == [("small", "next"), ("large", "done")]
+
+
+def test_who_was_full_at_first_is_somebody_to_go_to() -> None:
+    scene = Scene(
+        {"a": [Does(1)], "b": [Does(2, "auth"), OK]},
+        Wanted(attempts=2),
+        changes={"a": {"most_at_once": 1}},
+    )
+    first, second = flown(many(scene, 2))
+    assert course_of(first.attempts) == [("a", "done")]
+    assert course_of(second.attempts) == [("b", "next"), ("a", "done")]
 
 
 def test_nobody_to_ask_says_why() -> None:

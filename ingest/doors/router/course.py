@@ -62,6 +62,7 @@ class Course:
     _started: int = 0
     _gone: set[str] = field(default_factory=set)
     _refused: dict[str, str] = field(default_factory=dict)
+    _too_short: Target | None = None  # only a target with a longer context can do it
     _before: str | None = None  # call_id of the attempt that the next one replaces
 
     @property
@@ -77,7 +78,16 @@ class Course:
     def rank(self, ranking: Ranking) -> None:
         """Take this order; targets that are done with don't come back."""
         self.ranking = ranking
-        self._left = [each.target for each in ranking.ranked if each.target.name not in self._gone]
+        self._left = [each.target for each in ranking.ranked if self._may_be(each.target)]
+
+    def others(self, target: Target) -> bool:
+        """Whether there is another target to go to."""
+        return any(each.name != target.name for each in self._left)
+
+    def _may_be(self, target: Target) -> bool:
+        if target.name in self._gone:
+            return False
+        return self._too_short is None or is_larger(target, self._too_short)
 
     def may_begin(self, now: float) -> bool:
         """Whether one more attempt may be begun: neither time nor attempts are used up."""
@@ -121,12 +131,14 @@ class Course:
         if decision.action != "retry":
             self._drop(ended.tried.target)
         if decision.larger_context:
-            self._left = [each for each in self._left if is_larger(each, ended.tried.target)]
+            self._too_short = ended.tried.target
+            self._left = [each for each in self._left if self._may_be(each)]
         action, why = self._possible(decision, now)
         self.note(ended, action, why)
         if action == "retry":
             # First again, whoever the policy would take now.
-            self._left.sort(key=lambda each: each.name != ended.tried.target.name)
+            again = ended.tried.target
+            self._left = [again, *(each for each in self._left if each.name != again.name)]
         return None if action == "give_up" else decision.wait_s
 
     def note(self, ended: Ended, then: Next, why: str) -> None:
@@ -161,7 +173,6 @@ class Course:
         if not failure.sent:
             theirs = failure.kind == "bad_request"
             return Decision("give_up" if theirs else "next", 0.0, "it could not be asked")
-        others = any(each.name != tried.target.name for each in self._left)
         return decide(
             # Where we ended it, its row says that it was cancelled; it was its time that was over.
             None if failure.kind == "timeout" else tried.seen.call,
@@ -170,7 +181,7 @@ class Course:
             tried.of_target,
             self.wanted,
             self.deadline - now,
-            only=not others,
+            only=not self.others(tried.target),
             draw=draw,
         )
 
@@ -182,7 +193,7 @@ class Course:
             return "give_up", f"{decision.why}; {self._started} attempts are the most"
         if now >= self.deadline:
             return "give_up", f"{decision.why}; no time is left"
-        if not self._left:
+        if decision.action == "next" and not self._left:
             return "give_up", f"{decision.why}; there is no other target"
         return decision.action, decision.why
 
