@@ -86,6 +86,8 @@ class Processed:
 class DocumentFailed(Unusable):
     """A chunk failed and the job says to stop: the rest was cancelled. Nothing paid is hidden."""
 
+    exit_code = 1
+
     def __init__(
         self, sentence: str, *, parts: tuple[Part, ...], spent: Spent, operation_id: str
     ) -> None:
