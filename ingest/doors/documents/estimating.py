@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from hf_ledger.ingest.doors.documents.job import JOINED, Job
+from hf_ledger.ingest.doors.documents.job import CHAT, JOINED, Job
 from hf_ledger.ingest.doors.documents.levels import level_of
 from hf_ledger.ingest.doors.gateway.limits.pricing import MICROS, Prices, Rates, half_even
 from hf_ledger.ingest.doors.router.target import Target
-from hf_ledger.ingest.wire.estimate import TASKS, limit_of, read_tokens
+from hf_ledger.ingest.wire.estimate import TASKS, limit_of, read_tokens, tokens_of
 from hf_ledger.ingest.wire.usage import INPUT_ONLY
 
 #: An answer that is not as long as its chunk, where nothing limits it: a part of it.
@@ -59,7 +59,7 @@ def estimate(
     """The estimate for this text; `targets` may answer, `now` is in seconds since 1970."""
     level = level_of(text, job)
     sent = [level.sent(chunk, job) for chunk in level.chunks]
-    counted = [read_tokens(job.inputs_of(each)) or 0 for each in sent if each.strip()]
+    counted = [sent_tokens(each, job) for each in sent if each.strip()]
     tokens = all_calls(counted, job)
     rates, why = rates_of(targets, job, prices, now)
     said = [why or BY_TOKENS.format(tokens=f"{tokens.input:,}")]
@@ -76,6 +76,13 @@ def estimate(
         high=best(rates, tokens.input, tokens.most_output),
         basis="; ".join(said),
     )
+
+
+def sent_tokens(sent: str, job: Job) -> int:
+    """At least one, as estimated; a chat's with what it is told and its marks."""
+    if job.task == CHAT:
+        return read_tokens(job.inputs_of(sent)) or 1
+    return tokens_of((job.instruction or "", sent))
 
 
 def all_calls(counted: Sequence[int], job: Job) -> Tokens:
