@@ -21,6 +21,7 @@ from hf_ledger.ingest.doors.documents.failing import (
     Unreadable,
     clause_of,
     cost_of,
+    is_under_way,
     lost_reply,
     worth_again,
 )
@@ -33,6 +34,9 @@ from hf_ledger.ingest.doors.router.once import once
 from hf_ledger.ingest.doors.router.routed import Routed
 
 NOT_KEPT = "answers of a document can't be kept on disk (%s): a second run would pay for them again"
+
+#: How often a gateway is asked whether it is done with what an earlier run sent.
+LOOK_S = 1.0
 
 T = TypeVar("T")
 
@@ -112,6 +116,7 @@ class Visit:
     called: int = 0
     known: Decimal | None = None
     anew: bool = False  # what an earlier run lost was asked again
+    waited_s: float = 0.0  # for a gateway that is still at what an earlier run sent
     got: Any = None  # what the last request gave
     came: Came | None = None  # and what was made of it
 
@@ -125,6 +130,8 @@ class Visit:
                 return replace(came.part, cost=self.known, called=self.called)
             if self._asks_anew(came):
                 self._close()
+                continue
+            if await self._waited(came):
                 continue
             if lost_reply(came) is None:
                 self._close()
@@ -184,6 +191,14 @@ class Visit:
             self._count_again()
             return True
         return False
+
+    async def _waited(self, error: BaseException) -> bool:
+        """Whether a gateway is still at what an earlier run sent, and may yet be done in time."""
+        if not is_under_way(error) or self.waited_s >= self.caller.job.timeout_s:
+            return False
+        self.waited_s += LOOK_S
+        await self.caller.sleep(LOOK_S)
+        return True
 
     def _count_again(self) -> None:
         if not self.anew:

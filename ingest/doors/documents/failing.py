@@ -24,6 +24,7 @@ ANSWERED_BEFORE = (
 #: Statuses that may be others a moment later; from 500 on all may.
 PASSING = frozenset({408, 409, 425, 429})
 ANSWERED_CODE = "idempotency_answered"
+UNDER_WAY_CODE = "idempotency_in_progress"
 #: What a gateway says of a first request that never had an answer to lose.
 UNANSWERED = frozenset({"cancelled", "interrupted", "lost"})
 
@@ -91,10 +92,15 @@ def lost_reply(error: BaseException) -> dict[str, Any] | None:
     return first if isinstance(first, dict) else {}
 
 
+def is_under_way(error: BaseException) -> bool:
+    """Whether a gateway of ours is still at the request that an earlier run sent."""
+    return _gateway_error(error).get("code") == UNDER_WAY_CODE
+
+
 def _gateway_error(error: BaseException) -> dict[str, Any]:
     for each in chain_of(error):
         content = getattr(getattr(each, "response", None), "content", None)
-        if isinstance(content, bytes) and ANSWERED_CODE.encode() in content:
+        if isinstance(content, bytes) and b'"idempotency_' in content:
             try:
                 body = msgspec.json.decode(content)
             except msgspec.MsgspecError:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 HEADER = "Idempotency-Key"
+#: Has a gateway of ours hold the reply for some minutes, for whoever asks again.
+KEEP_HEADER = "x-hf-ledger-keep-reply"
 
 _once: ContextVar[str | None] = ContextVar("hf_ledger_once", default=None)
 
@@ -31,4 +33,5 @@ def once_headers(target: str) -> dict[str, str]:
     key = _once.get()
     if key is None:
         return {}
-    return {HEADER: hashlib.sha256(f"{key}\0{target}".encode()).hexdigest()[:32]}
+    name = hashlib.sha256(f"{key}\0{target}".encode()).hexdigest()[:32]
+    return {HEADER: name, KEEP_HEADER: "1"}
