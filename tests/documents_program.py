@@ -24,12 +24,12 @@ AT_ONCE = 5
 
 def main(address: str, book: str, ledger: str, told: str) -> None:
     notes = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    client = httpx2.AsyncClient(timeout=60)
 
     async def answer(task: str, inputs: Mapping[str, Any], parameters: Mapping[str, Any]) -> str:
-        async with httpx2.AsyncClient() as client:
-            reply = await client.post(address, json={"text": inputs["text"]}, timeout=60)
-            reply.raise_for_status()
-            return str(reply.json()["said"])
+        reply = await client.post(address, json={"text": inputs["text"]})
+        reply.raise_for_status()
+        return str(reply.json()["said"])
 
     def note(progress: Progress) -> None:
         os.write(notes, f"{progress.done}\n".encode())

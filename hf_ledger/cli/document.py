@@ -15,7 +15,7 @@ import typer
 from hf_ledger.cli import document_options as options
 from hf_ledger.cli import document_output as output_of
 from hf_ledger.cli.document_output import as_text
-from hf_ledger.ingest.doors.documents.answering import answering, possible
+from hf_ledger.ingest.doors.documents.answers import answering, possible
 from hf_ledger.ingest.doors.documents.caching import Kind, open_cache
 from hf_ledger.ingest.doors.documents.estimating import Estimate, estimate
 from hf_ledger.ingest.doors.documents.job import Job

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hf_ledger.ingest.doors.documents.answering import answering
+from hf_ledger.ingest.doors.documents.answers import answering
 from hf_ledger.ingest.doors.documents.caching import Kind, open_cache
 from hf_ledger.ingest.doors.documents.document import Document
 from hf_ledger.ingest.doors.documents.job import Answer, Job
