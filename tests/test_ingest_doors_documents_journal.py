@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ from hf_ledger.ingest.doors.documents import journal as journals
 from hf_ledger.ingest.doors.documents.caching import Cache, derived, open_cache
 from hf_ledger.ingest.doors.documents.journal import Journal, Segment, folder_of, purge, tidy
 from hf_ledger.ingest.doors.documents.processing import process
-from hf_ledger.ingest.doors.documents.records import ANSWERED, Sealer, records_in
+from hf_ledger.ingest.doors.documents.records import (
+    ANSWERED,
+    CRC,
+    HEAD,
+    HEAD_BYTES,
+    MAGIC,
+    Sealer,
+    records_in,
+)
 from hf_ledger.ingest.errors import Unusable, Usage
 from hf_ledger.ingest.hashing import HashKey
 from hf_ledger.ingest.keyring import rotate
@@ -156,9 +165,14 @@ def test_an_answer_under_another_key_is_no_answer(tmp_path: Path) -> None:
     segment = filled(tmp_path, 2)
     content = segment.read_bytes()
     first, second = records_in(content)
-    swapped = content.replace(key(0), b"x" * 16).replace(key(1), key(0)).replace(b"x" * 16, key(1))
-    segment.write_bytes(swapped)
-    assert first.size == second.size
+    parts = []
+    for record, other in ((first, key(1)), (second, key(0))):
+        what, _key, *rest = HEAD.unpack_from(content, record.start)[1:]
+        head = HEAD.pack(MAGIC, what, other, *rest)
+        sealed = content[record.start + HEAD_BYTES : record.start + record.size]
+        parts.append(head + CRC.pack(zlib.crc32(head)) + sealed)
+    segment.write_bytes(b"".join(parts))
+    assert [record.key for record in records_in(b"".join(parts))] == [key(1), key(0)]
     assert [opened(tmp_path).get(key(number)) for number in (0, 1)] == [None, None]
 
 
