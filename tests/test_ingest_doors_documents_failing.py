@@ -74,7 +74,7 @@ IN_PROGRESS = HttpError(409, code="idempotency_in_progress")
         (ConnectionError(), True),
         (Usage("x"), False),
         (HttpError(401), False),
-        (behind(RouteFailed("x", (attempt(None),)), InferenceFailed("y", 402)), False),
+        (behind(RouteFailed("x"), InferenceFailed("y", 402)), False),
         (RouteFailed("x", (attempt(None),)), True),
         (REPEATED, False),
         (IN_PROGRESS, True),
