@@ -16,6 +16,7 @@ ALL = (
     "dashboard",
     "chunking",
     "gateway",
+    "documents",
 )
 
 #: What takes options of its own.

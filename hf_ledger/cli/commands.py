@@ -61,6 +61,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "model": Command("hf_ledger.cli.model:model", "Size, class and source for model ids."),
     "prices": Command("hf_ledger.cli.prices:app", "The price list and its history."),
+    "document": Command(
+        "hf_ledger.cli.document:document",
+        "A whole document through one task, in order, with one cost.",
+    ),
     "key": Command(
         "hf_ledger.cli.key:app",
         "Keys of users, of hosts that post their calls here, and of the hashes of prompts.",

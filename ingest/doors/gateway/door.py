@@ -18,12 +18,14 @@ from starlette.types import Receive, Scope, Send
 
 from hf_ledger.ingest.doors.gateway.asking import Asking, Check, Cost, Outcome, Tap
 from hf_ledger.ingest.doors.gateway.body import Body
+from hf_ledger.ingest.doors.gateway.checks.idempotency import kept_name
 from hf_ledger.ingest.doors.gateway.listening import LEAVING
 from hf_ledger.ingest.doors.gateway.passage import Passage
 from hf_ledger.ingest.doors.gateway.paths import passed_on
 from hf_ledger.ingest.doors.gateway.recording import Recorder, Sent, labels_of
 from hf_ledger.ingest.doors.gateway.refusal import REQUEST_ID_HEADER, Refused
 from hf_ledger.ingest.doors.gateway.state import Key, State
+from hf_ledger.ingest.doors.gateway.unread import Reply, Unread
 from hf_ledger.ingest.doors.gateway.upstream import Upstream
 from hf_ledger.ingest.doors.hook.flight import Flight, Trip
 from hf_ledger.ingest.doors.hook.ids import uuid7
@@ -87,6 +89,7 @@ class Door:
     tap: Callable[[Asking], Tap | None] = lambda _asking: None
     tokens: Mapping[str, str] = field(default_factory=dict)  # of servers of one's own, by URL
     upstream: Upstream | None = None
+    unread: Unread = field(default_factory=Unread)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await Visit(self, scope, receive, send).run()
@@ -175,13 +178,19 @@ class Visit:
         self.record()
 
     async def _while_there(self) -> None:
-        """Send it on unless the client goes away first: then all that is under way is let go."""
-        task = asyncio.current_task()
+        """Send it on unless the client goes away first: then all that is under way is let go.
+
+        What the client will ask for again is finished all the same, and held for it.
+        """
+        task, held, name = asyncio.current_task(), Reply(), kept_name(self.asking)
         assert task is not None
+        if name is not None:
+            self.send = held.beside(self.send)
 
         def left() -> None:
-            self._gone = True
-            task.cancel()
+            if name is None:
+                self._gone = True
+                task.cancel()
 
         leaving = self.scope.get(LEAVING) or Asked(self.receive)
         leaving.watch(left)
@@ -189,6 +198,8 @@ class Visit:
             await Passage(self).run()
         finally:
             leaving.forget(left)
+        if name is not None:
+            self.door.unread.keep(name, held)
 
     # -- the end -----------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from hf_ledger.ingest.doors.gateway.limits.pricing import cost_of
 from hf_ledger.ingest.doors.gateway.paths import GETS, POSTS, PROVIDERS
 from hf_ledger.ingest.doors.gateway.recording import Recorder
 from hf_ledger.ingest.doors.gateway.state_file import Watched
+from hf_ledger.ingest.doors.gateway.unread import Unread
 from hf_ledger.ingest.doors.gateway.upstream import Token, Upstream, proxy_of
 from hf_ledger.ingest.doors.hook.hosts import netloc_of
 from hf_ledger.ingest.doors.replays.allowance import Allowance
@@ -77,6 +78,7 @@ class Gateway:
         self.purse = Purse(transport, owner_lost=plan.owner_lost)
         self.audit = Audit(self.trail, plan.audit_lost)
         self.strangers = Failures()
+        self.unread = Unread()
         self.budget = BudgetCheck(self.purse, plan.default_max_tokens)
         self.door = Door(
             limits=Limits(
@@ -91,6 +93,7 @@ class Gateway:
             cost_of=self._cost_of,
             bounds=self.budget.needs_bounds,
             refused=self._note_refusal,
+            unread=self.unread,
             tokens={plan.targets[name]: token for name, token in plan.tokens.items()},
         )
         self.replays = self._replays()
@@ -102,7 +105,7 @@ class Gateway:
         return (
             Scope(),
             Bounds(self.plan.body_bytes),
-            Idempotency(self.once),
+            Idempotency(self.once, self.unread),
             Compliance(self.plan.policy, self.plan.targets),
             Concurrency(),
             Rate(self.purse),

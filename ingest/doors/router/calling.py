@@ -21,6 +21,7 @@ from hf_ledger.ingest.doors.hook.witness import seen_by
 from hf_ledger.ingest.doors.router.apart import apart, blocks
 from hf_ledger.ingest.doors.router.failing import failed, foreign_errors
 from hf_ledger.ingest.doors.router.fitting import fitted, where_of
+from hf_ledger.ingest.doors.router.once import once_headers
 from hf_ledger.ingest.doors.router.pools import Pools
 from hf_ledger.ingest.doors.router.seen import Seen
 from hf_ledger.ingest.doors.router.target import Target
@@ -45,7 +46,8 @@ def client_of(
         token = NO_TOKEN
     where = where_of(target, task, token)
     silent_s = timeout_s - min(EARLIER_S, timeout_s / 10)
-    made = _one_call()(**where.client, token=token, timeout=silent_s)
+    headers = once_headers(target.name)
+    made = _one_call()(**where.client, token=token, timeout=silent_s, headers=headers)
     made.connections = pools.client(target)
     return made
 

@@ -43,14 +43,16 @@ class Runner:
 
     async def run(self, course: Course, ask: Ask) -> Routed[Any]:
         """The first good answer. Raises RouteFailed, and whatever the caller did wrong."""
+        last = None
         while (tried := await self.begin(course)) is not None:
             ended = await self._raced(course, tried, ask)
             if ended.ok:
                 course.note(ended, "done", "ok")
                 return course.routed(ended.value, ended.tried.target)
+            last = ended.failure
             if not await self.goes_on(course, ended):
                 break
-        raise course.failed()
+        raise course.failed() from last
 
     async def begin(self, course: Course) -> Try | None:
         """The next attempt, as soon as a target has room for it; None where there is none."""

@@ -2,7 +2,8 @@
 
 Of what became of it only the outcome is kept (id, tokens, cost), never the reply; a file for each
 key, so that it holds over all processes and over a restart. What was refused or failed cost nothing
-and may be tried again under the same key.
+and may be tried again under the same key. A client that asks for it may have the reply itself again
+for some minutes, out of the memory of the process that it asked (`unread.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from hf_ledger.ingest.doors.gateway.asking import Asking, Outcome
 from hf_ledger.ingest.doors.gateway.refusal import Refused
+from hf_ledger.ingest.doors.gateway.unread import KEEP_HEADER, Unread
 
 HEADER = "idempotency-key"
 LONGEST = 255
@@ -52,8 +54,9 @@ class Idempotency:
 
     name = "idempotency"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unread: Unread | None = None) -> None:
         self._folder = folder
+        self._unread = unread or Unread()
         self._open: dict[str, Path] = {}  # request id → file
 
     def check(self, asking: Asking) -> None:
@@ -70,10 +73,18 @@ class Idempotency:
         try:
             _write_new(path, msgspec.json.encode(stored))
         except FileExistsError:
-            raise _refusal(path, stored) from None
+            refusal = _refusal(path, stored)
+            raise self._again(asking, path, refusal) or refusal from None
         except OSError:
             raise Refused(503, "idempotency_unwritable", NOT_KEPT) from None
         self._open[asking.request_id] = path
+
+    def _again(self, asking: Asking, path: Path, refusal: Refused) -> Refused | None:
+        """The reply itself, where the client asked for it to be held and it is here."""
+        first = refusal.more.get("first_request")
+        if KEEP_HEADER not in asking.headers or first is None:
+            return None
+        return self._unread.again(path.name, first["call_id"])
 
     def finish(self, asking: Asking, outcome: Outcome) -> None:
         """Keep the outcome, or free the key where nothing was billed."""
@@ -98,6 +109,15 @@ def tidy(folder: Path, clock: Callable[[], float] = time.time) -> int:
                     Path(each.path).unlink()
                     removed += 1
     return removed
+
+
+def kept_name(asking: Asking) -> str | None:
+    """Under which name its reply is held; None where that was not asked for, or a stream."""
+    said = asking.headers.get(HEADER)
+    call, key = asking.call, asking.key
+    if said is None or KEEP_HEADER not in asking.headers or call is None or key is None:
+        return None
+    return None if call.stream else _name(key.key_id, said)
 
 
 def _name(key_id: str, said: str) -> str:
