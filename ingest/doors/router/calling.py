@@ -7,7 +7,7 @@ less) is switched off here, so that an attempt is one request.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import cache
 from typing import Any
@@ -19,6 +19,7 @@ from hf_ledger.ingest.doors.hook.labels import Labelled, current, given
 from hf_ledger.ingest.doors.hook.witness import seen_by
 from hf_ledger.ingest.doors.router.failing import failed, foreign_errors
 from hf_ledger.ingest.doors.router.fitting import fitted, where_of
+from hf_ledger.ingest.doors.router.once import once_headers
 from hf_ledger.ingest.doors.router.pools import Pools
 from hf_ledger.ingest.doors.router.seen import Seen
 from hf_ledger.ingest.doors.router.target import Target
@@ -43,7 +44,8 @@ def client_of(
         token = NO_TOKEN
     where = where_of(target, task, token)
     silent_s = timeout_s - min(EARLIER_S, timeout_s / 10)
-    made = _one_call()(**where.client, token=token, timeout=silent_s)
+    headers = once_headers(target.name)
+    made = _one_call()(**where.client, token=token, timeout=silent_s, headers=headers)
     made.connections = pools.client(target)
     return made
 
@@ -76,7 +78,7 @@ async def stream(
     seen: Seen,
     timeout_s: float,
     pools: Pools = SHARED,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The answer's text piece by piece; leaving early closes the connection. Raises as `answer`."""
     if not task_named(task).streams:
         raise Usage(f"The task {task} can't be streamed.")
@@ -109,12 +111,12 @@ def text_of(piece: Any) -> str:
     return "".join(each.delta.content or "" for each in piece.choices)
 
 
-def watched(target: Target, places: Places | None = None) -> None:
+def watched(target: Target | None, places: Places | None = None) -> None:
     """Record from now on, this target's host included."""
     if recording.active.hook is None:
         recording.record(places=places)
     hook = recording.active.hook
-    if hook is None or target.url is None:
+    if hook is None or target is None or target.url is None:
         return
     host = netloc_of(target.url)
     if host not in hook.watch.settings.extra_hosts:
