@@ -6,6 +6,10 @@ import pytest
 from factories_console import FILES, GIVEN, PNG, fill, fill_all, form_of, send
 from streamlit.testing.v1 import AppTest
 
+from hf_ledger.dashboard.console import fields
+from hf_ledger.dashboard.console.fields import OF_DOCUMENTS
+from hf_ledger.ingest.doors.documents.document import Document
+from hf_ledger.ingest.doors.documents.reading import read_bytes
 from hf_ledger.ingest.doors.router.tasks import TASKS, arguments
 
 
@@ -86,3 +90,56 @@ def test_a_pasted_table_counts_where_no_file_is() -> None:
     at.text_area(key="k-query").set_value("Who?")
     at.text_area(key="k-table-pasted").set_value("city\tpeople\nParis\t2")
     assert send(at) == {"query": "Who?", "table": {"city": ["Paris"], "people": ["2"]}}
+
+
+# Documents --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", sorted(OF_DOCUMENTS))
+def test_a_document_is_the_text(task: str) -> None:
+    at = form_of(task)
+    fill_all(at, task)
+    at.text_area(key="k-text").set_value("typed")
+    at.file_uploader(key="k-text-document").set_value(
+        ("it.md", b"# Title\n\nBody.", "text/markdown")
+    )
+    given = send(at)
+    assert given is not None
+    assert given["text"] == "# Title\n\nBody."
+    assert "it.md\\: 14 characters" in "".join(each.value for each in at.caption)
+
+
+def test_other_tasks_take_no_document() -> None:
+    assert not form_of("fill-mask").file_uploader
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("it.docx", b"no word", "damaged"),
+        ("it.txt", b"  \n", "holds no text"),
+        ("it.txt", b"", "is empty"),
+    ],
+)
+def test_a_document_that_can_not_be_read_says_why(name: str, content: bytes, said: str) -> None:
+    at = form_of("summarization")
+    at.file_uploader(key="k-text-document").set_value((name, content, "text/plain"))
+    assert send(at) is None
+    assert said in at.error[0].value
+
+
+def test_a_document_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(content: bytes, name: str) -> Document:
+        read.append(name)
+        return read_bytes(content, name)
+
+    monkeypatch.setattr(fields, "read_bytes", counted)
+    at = form_of("summarization")
+    at.file_uploader(key="k-text-document").set_value(("one.txt", b"one", "text/plain"))
+    for _ in range(3):
+        assert send(at) == {"text": "one"}
+    at.file_uploader(key="k-text-document").set_value(("two.txt", b"two", "text/plain"))
+    assert send(at) == {"text": "two"}
+    assert read == ["one.txt", "two.txt"]

@@ -14,7 +14,10 @@ import streamlit as st
 
 from hf_ledger.dashboard.console import uploads
 from hf_ledger.dashboard.console.uploads import LIMITS, Sort, picture_type
+from hf_ledger.dashboard.format import plain
+from hf_ledger.ingest.doors.documents.reading import read_bytes
 from hf_ledger.ingest.doors.router.tasks import Kind
+from hf_ledger.ingest.errors import Unusable, Usage
 
 LABELS: dict[str, str] = {
     "text": "Text",
@@ -35,6 +38,16 @@ NOTES: dict[tuple[str, str], str] = {
     ("fill-mask", "text"): "Write [MASK] or <mask>, as the model does, for the word to be found.",
     ("document-question-answering", "image"): "A picture of the page.",
 }
+#: Tasks whose text may come from a document.
+OF_DOCUMENTS = frozenset(
+    {
+        "summarization",
+        "translation",
+        "text-classification",
+        "token-classification",
+        "zero-shot-classification",
+    }
+)
 LOW = 80  # pixels, for a field of one or two lines
 HIGH = 160
 
@@ -165,6 +178,30 @@ def conversation(
 def data_url(picture: bytes) -> str:
     encoded = base64.b64encode(picture).decode()
     return f"data:{picture_type(picture) or 'image/png'};base64,{encoded}"
+
+
+def text_or_document(name: str, key: str, note: str | None) -> str | None:
+    """A text, or a file that holds one; the file counts where there are both."""
+    typed = text(name, key, note)
+    given = upload("document", "Or a document", f"{key}-document")
+    return read_once(*given, key=f"{key}-read") if given else typed
+
+
+def read_once(name: str, content: bytes, *, key: str) -> str:
+    """The document's text, read again only when it is another; what is to be known of it is said.
+
+    Raises Usage for one that can't be read.
+    """
+    seen, document = st.session_state.get(key, (None, None))
+    if document is None or seen != content:
+        try:
+            document = read_bytes(content, name)
+        except Unusable as error:
+            raise Usage(str(error)) from error
+        st.session_state[key] = (content, document)
+    said = [f"{name}: {len(document.text):,} characters.", *document.notes]
+    st.caption(plain(" ".join(said)))
+    return str(document.text)
 
 
 FIELDS: dict[Kind, Draw] = {

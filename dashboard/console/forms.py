@@ -9,7 +9,17 @@ from typing import Any
 import streamlit as st
 
 from hf_ledger.dashboard.console import saved, templates
-from hf_ledger.dashboard.console.fields import FIELDS, HIGH, LOW, NOTES, Draw, label_of, messages
+from hf_ledger.dashboard.console.fields import (
+    FIELDS,
+    HIGH,
+    LOW,
+    NOTES,
+    OF_DOCUMENTS,
+    Draw,
+    label_of,
+    messages,
+    text_or_document,
+)
 from hf_ledger.dashboard.console.saved import Loaded, is_template, main_input, template_key
 from hf_ledger.dashboard.format import plain
 from hf_ledger.ingest.doors.router.tasks import Task, task_named
@@ -78,7 +88,7 @@ def field_of(task: str, name: str, key: str) -> Draw:
     """The field of this input; in the place of the main one there may be a template's."""
     kind = task_named(task).inputs[name]
     if name != main_input(task) or not is_template(key):
-        return FIELDS[kind]
+        return text_or_document if name == "text" and task in OF_DOCUMENTS else FIELDS[kind]
     places = partial(filled, str(st.session_state.get(template_key(key)) or ""))
     return partial(messages, said_in=places) if kind == "messages" else places
 

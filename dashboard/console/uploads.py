@@ -14,7 +14,7 @@ from hf_ledger.ingest.errors import Usage
 MEGABYTE = 1_000_000
 
 #: What a file is uploaded as.
-Sort = Literal["image", "audio", "table"]
+Sort = Literal["image", "audio", "table", "document"]
 
 
 class Limit(NamedTuple):
@@ -29,6 +29,7 @@ LIMITS: dict[Sort, Limit] = {
     "image": Limit(("png", "jpg", "jpeg", "webp", "gif"), 10, "picture"),
     "audio": Limit(("wav", "mp3", "flac", "m4a", "ogg", "webm"), 25, "recording"),
     "table": Limit(("csv",), 2, "table"),
+    "document": Limit(("txt", "md", "html", "htm", "pdf", "docx"), 20, "document"),
 }
 MOST_ROWS = 1_000
 MOST_COLUMNS = 50

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from hf_ledger.ingest.doors.documents.job import JOINED, Job
+from hf_ledger.ingest.doors.documents.job import CHAT, JOINED, Job
 from hf_ledger.ingest.doors.documents.levels import level_of
 from hf_ledger.ingest.doors.gateway.limits.pricing import MICROS, Prices, Rates, half_even
 from hf_ledger.ingest.doors.router.target import Target
@@ -59,7 +59,7 @@ def estimate(
     """The estimate for this text; `targets` may answer, `now` is in seconds since 1970."""
     level = level_of(text, job)
     sent = [level.sent(chunk, job) for chunk in level.chunks]
-    counted = [read_tokens(job.inputs_of(each)) or 0 for each in sent if each.strip()]
+    counted = [read_tokens(body_of(job, each)) or 0 for each in sent if each.strip()]
     tokens = all_calls(counted, job)
     rates, why = rates_of(targets, job, prices, now)
     said = [why or BY_TOKENS.format(tokens=f"{tokens.input:,}")]
@@ -78,6 +78,12 @@ def estimate(
     )
 
 
+def body_of(job: Job, sent: str) -> dict[str, Any]:
+    """What a call's request keeps its texts in: a chat its messages, all else its inputs."""
+    inputs = job.inputs_of(sent)
+    return inputs if job.task == CHAT else {"inputs": inputs}
+
+
 def all_calls(counted: Sequence[int], job: Job) -> Tokens:
     """The chunks' calls, and those that sum up their answers."""
     calls, tokens_in = len(counted), sum(counted)
@@ -87,7 +93,7 @@ def all_calls(counted: Sequence[int], job: Job) -> Tokens:
     usual = [usual_answer(each, limit, job) for each in counted]
     output = sum(usual)
     if is_tree(job) and calls > 1:
-        size = max(counted)
+        size = max(*counted, 1)
         answer = max(math.ceil(output / calls), 1)
         each_level, level_in = calls, output
         while each_level > 1:

@@ -11,11 +11,12 @@ from pathlib import Path
 from hf_ledger.ingest.doors.documents.aggregating import WAYS, summaries
 from hf_ledger.ingest.doors.documents.attempts import Caller
 from hf_ledger.ingest.doors.documents.caching import Cache
+from hf_ledger.ingest.doors.documents.document import Document
 from hf_ledger.ingest.doors.documents.job import Answer, Job
 from hf_ledger.ingest.doors.documents.levels import Level, level_of
 from hf_ledger.ingest.doors.documents.meter import Meter
 from hf_ledger.ingest.doors.documents.parts import Part, Processed, Progress
-from hf_ledger.ingest.doors.documents.reading import Document, read
+from hf_ledger.ingest.doors.documents.reading import read
 from hf_ledger.ingest.doors.documents.running import Run
 from hf_ledger.ingest.doors.hook.ids import uuid7
 from hf_ledger.ingest.doors.hook.labels import Labels, current, text

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from hf_ledger.ingest.doors.documents.answering import answering
 from hf_ledger.ingest.doors.documents.caching import Kind, open_cache
+from hf_ledger.ingest.doors.documents.document import Document
 from hf_ledger.ingest.doors.documents.job import Answer, Job
 from hf_ledger.ingest.doors.documents.meter import Meter
 from hf_ledger.ingest.doors.documents.parts import Processed
 from hf_ledger.ingest.doors.documents.processing import Told, process
-from hf_ledger.ingest.doors.documents.reading import Document
 from hf_ledger.ingest.places import Places
 
 T = TypeVar("T")
