@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories_console import GIVEN, PNG, WAV, model_of
+from factories_console import GIVEN, PNG, WAV, drawn, model_of
 from factories_gateway import SECRET, Running, gateway
 from factories_practice import calls
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 from hf_ledger.dashboard.console.column import Column, Question
 from hf_ledger.dashboard.console.fields import data_url
@@ -313,6 +314,39 @@ def test_a_target_names_its_own_variable() -> None:
     assert "os.environ['MINE']" in snippet("huggingface_hub", *asked)
     assert "Bearer $MINE" in snippet("curl", *asked)
 
+
+# On the page ------------------------------------------------------------------------------------
+
+
+def drawn_for(question: Question) -> AppTest:
+    def script(target: object, column: object, question: object) -> None:
+        from hf_ledger.dashboard.console import snippets
+
+        snippets.show(target, column, question, "k")  # type: ignore[arg-type]
+
+    given = {"target": target_of("http://h", question.task), "question": question}
+    return drawn(
+        AppTest.from_function(script, kwargs={**given, "column": column_of(question.task)})
+    )
+
+
+def test_the_language_is_chosen_and_its_code_shown() -> None:
+    at = drawn_for(question_of("fill-mask"))
+    assert "InferenceClient" in at.code[0].value
+    at.button_group(key="k-language").set_value("curl")
+    assert drawn(at).code[0].value.startswith("curl ")
+    at.button_group(key="k-language").set_value("openai")
+    assert "Not possible" in drawn(at).caption[0].value
+    assert not at.code
+
+
+def test_long_code_is_saved_as_a_file() -> None:
+    at = drawn_for(Question(task="fill-mask", inputs={"text": "x" * 60_000}))
+    assert not at.code
+    assert [each.label for each in at.get("download_button")] == ["Code as a file"]
+
+
+# Any text ---------------------------------------------------------------------------------------
 
 TEXTS = st.text(min_size=1, max_size=80)
 

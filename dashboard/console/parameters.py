@@ -97,6 +97,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         Parameter(
             "extra_body.language", "Language", "text", note="As the provider names it: en, or de"
         ),
+        Parameter("extra_body.return_timestamps", "With times", "switch"),
     ),
     "audio-classification": (MOST_LABELS,),
     "text-to-speech": (
