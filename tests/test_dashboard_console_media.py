@@ -13,12 +13,13 @@ import pytest
 from factories_console import PNG, WAV, run_of, shown
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageColor
 from streamlit.testing.v1 import AppTest
 
 from hf_ledger.dashboard.console import drawing, findings
-from hf_ledger.dashboard.console.drawing import Segment, boxed, masked, opened, png_of
+from hf_ledger.dashboard.console.drawing import Segment, boxed, inside, masked, opened, png_of
 from hf_ledger.dashboard.console.findings import Box, Chunk
+from hf_ledger.dashboard.console.marked import COLOURS
 from hf_ledger.dashboard.console.media import clock
 
 SCRIPT = "<script>alert(1)</script> $5"
@@ -110,11 +111,24 @@ def test_nothing_found_is_said() -> None:
 
 
 def test_a_mask_tints_its_part_alone() -> None:
-    mask = Image.new("L", (40, 20), 0)
-    mask.paste(255, (0, 0, 20, 20))
-    drawn = masked(picture(), [Segment("sky", 0.9, mask)])
+    mask = Image.new("L", (200, 100), 0)
+    mask.paste(255, (0, 0, 100, 100))
+    drawn = masked(picture(200, 100), [Segment("sky", 0.9, mask)])
     assert drawn.getpixel((5, 5)) != (255, 255, 255)
-    assert drawn.getpixel((30, 5)) == (255, 255, 255)
+    assert drawn.getpixel((150, 5)) == (255, 255, 255)
+    # Its number stands in its middle, on the whole colour instead of the tint.
+    middle = drawn.crop((50, 50, 70, 70)).getcolors(1000)
+    assert middle is not None
+    assert ImageColor.getrgb(COLOURS[0]) in {colour for _, colour in middle}
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.data())
+def test_a_number_stands_where_its_mask_is(width: int, height: int, data: st.DataObject) -> None:
+    whites = data.draw(st.lists(st.booleans(), min_size=width * height, max_size=width * height))
+    mask = Image.frombytes("L", (width, height), bytes(255 * white for white in whites))
+    at = inside(mask)
+    assert (at is not None) == any(whites)
+    assert at is None or mask.getpixel(at) == 255
 
 
 @pytest.mark.parametrize("mask", [picture(3, 3), png_of(picture(400, 2))])

@@ -128,8 +128,8 @@ def detected(run: Run) -> bool:
 
 
 def segmented(run: Run) -> bool:
-    """The picture tinted by its parts, and which they are."""
-    return found_on(run, with_masks, "The picture with each part tinted in a colour of its own")
+    """The picture tinted by its numbered parts, and which they are."""
+    return found_on(run, with_masks, "The picture with each part tinted and numbered")
 
 
 def found_on(
