@@ -84,7 +84,7 @@ def upload(sort: Sort, label: str, key: str, note: str | None = None) -> tuple[s
 
 def image(name: str, key: str, note: str | None) -> bytes | None:
     given = upload("image", label_of(name), key, note)
-    return given[1] if given else None
+    return uploads.typed(given[1]) if given else None
 
 
 def audio(name: str, key: str, note: str | None) -> bytes | None:
@@ -92,8 +92,10 @@ def audio(name: str, key: str, note: str | None) -> bytes | None:
     given = upload("audio", label_of(name), key, note)
     spoken = st.audio_input("Or record it here", key=f"{key}-microphone")
     if given:
-        return given[1]
-    return uploads.checked("audio", "The recording", spoken.getvalue()) if spoken else None
+        return uploads.typed(given[1])
+    if spoken is None:
+        return None
+    return uploads.typed(uploads.checked("audio", "The recording", spoken.getvalue()))
 
 
 def table(name: str, key: str, note: str | None) -> uploads.Table | None:
