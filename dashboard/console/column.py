@@ -50,7 +50,7 @@ class Run:
 
     column: Column
     question: Question
-    purpose: Literal["work", "evaluation"] = "work"
+    purpose: Literal["work", "evaluation", "judge"] = "work"
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     began_s: float = field(default_factory=time.monotonic)
