@@ -77,7 +77,7 @@ def form_of(task: str) -> AppTest:
 
 def send(at: AppTest) -> dict[str, Any] | None:
     """What the form gave when it was sent."""
-    at.button[0].click()
+    at.button(key="k-send").click()
     drawn(at)
     asked: dict[str, Any] | None = at.session_state["asked"]
     return asked

@@ -57,7 +57,7 @@ def test_two_forms_of_a_page_know_their_own_fields() -> None:
 
     at = AppTest.from_function(script).run()
     at.text_area(key="one-text").set_value("first")
-    at.button[0].click().run()
+    at.button(key="one-send").click().run()
     assert at.session_state["found"] == [{"text": "first"}, None]
 
 

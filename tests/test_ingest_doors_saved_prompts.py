@@ -199,6 +199,5 @@ def test_tabs_that_save_at_once_lose_nothing(places: Places) -> None:
     found = {each.name: each.text for each in shelf(places, NOW).prompts}
     assert found.pop("shared").endswith(" 2")
     assert found == {f"mine {number}": f"{number} 2" for number in range(8)}
-    assert not [
-        path for path in Path(places.root).rglob("*") if path.is_file() and "." in path.stem
-    ]
+    kept_files = {path.name for path in (places.root / "prompts").iterdir()}
+    assert kept_files == {path.name for path in files(places)}  # no draft is left

@@ -42,6 +42,9 @@ ROLES = ("user", "assistant")
 
 Message = dict[str, Any]
 
+#: Draws a field of this name, key and note, and gives what is in it.
+Draw = Callable[[str, str, str | None], Any]
+
 
 def label_of(name: str) -> str:
     return LABELS.get(name) or name.replace("_", " ").capitalize()
@@ -112,8 +115,13 @@ def table(name: str, key: str, note: str | None) -> uploads.Table | None:
     return uploads.table_of("The table", (pasted or "").encode()) if pasted else None
 
 
-def messages(name: str, key: str, note: str | None) -> list[Message] | None:
-    """System prompt, earlier turns, the message, and a picture for models that see."""
+def messages(
+    name: str, key: str, note: str | None, said_in: Draw | None = None
+) -> list[Message] | None:
+    """System prompt, earlier turns, the message, and a picture for models that see.
+
+    `said_in` is the field of the message, where it is not a plain one.
+    """
     system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
     with st.expander("Earlier turns"):
         turns = st.data_editor(
@@ -127,7 +135,7 @@ def messages(name: str, key: str, note: str | None) -> list[Message] | None:
             },
             alt="Earlier turns of the conversation: who said what, one a row",
         )
-    said = text(name, key, note)
+    said = (said_in or text)(name, key, note)
     seen = upload("image", "Picture, for models that see", f"{key}-image")
     if said is None:
         return None
@@ -159,7 +167,7 @@ def data_url(picture: bytes) -> str:
     return f"data:{picture_type(picture) or 'image/png'};base64,{encoded}"
 
 
-FIELDS: dict[Kind, Callable[[str, str, str | None], Any]] = {
+FIELDS: dict[Kind, Draw] = {
     "text": text,
     "texts": texts,
     "labels": labels,
