@@ -14,6 +14,7 @@ ALL = (
     "routing",
     "questions",
     "dashboard",
+    "console",
     "gateway",
 )
 

@@ -231,6 +231,9 @@ def test_a_model_that_only_a_link_names_is_shown_and_not_called(
     assert (named.state, named.call_id) == ("failed", None)
     assert called.state == "done"
     assert practice[1].posts == 1
+    at.button(key="console-0-trust").click().run()
+    assert board(at).chosen == {"acme/dear"}
+    assert not [each for each in at.button if each.key == "console-0-trust"]
 
 
 def test_columns_come_and_go_up_to_four(desk: Shelf) -> None:

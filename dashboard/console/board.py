@@ -9,17 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hf_ledger.dashboard.console.column import MOST_COLUMNS, PRACTICE, Column, Question, Run
+from hf_ledger.dashboard.console.column import (
+    HUGGING_FACE,
+    MOST_COLUMNS,
+    PRACTICE,
+    Column,
+    Question,
+    Run,
+)
 from hf_ledger.dashboard.console.destinations import ROUTER
 from hf_ledger.dashboard.console.linking import Linked
+from hf_ledger.dashboard.console.offers import Offers
 from hf_ledger.ingest.doors.router.wanted import CHAT
 
 MOST_TOKENS = 512
 MOST_ROUNDS = 50
 
 NOT_LISTED = (
-    "A link named {model}, which is not on the router's list: it is shown and not called. "
-    "Choose it here to call it all the same."
+    "A link named the model {model}, which nobody lists: it is shown and not called until you "
+    "say so in its column."
 )
 
 
@@ -71,21 +79,21 @@ class Board:
         if len(self.columns) > 1:
             self.columns.pop(slot, None)
 
-    def ask(self, inputs: Mapping[str, Any], listed: frozenset[str]) -> list[Run]:
+    def ask(self, inputs: Mapping[str, Any], offers: Offers) -> list[Run]:
         """A new round; gives the runs that are to be sent. What only a link named is not."""
         question = Question(task=self.task, inputs=inputs, team=self.team)
         runs = [Run(column=column, question=question) for column in self.columns.values()]
         for run in runs:
-            why = self.why_not(run.column, listed)
+            why = self.why_not(run.column, offers)
             if why:
                 run.state, run.failure, run.settled = "failed", why, True
         self.rounds = [*self.rounds, Round(question, runs)][-MOST_ROUNDS:]
         return [run for run in runs if not run.over]
 
-    def why_not(self, column: Column, listed: frozenset[str]) -> str | None:
-        """One sentence where the column is not to be called."""
-        known = column.model in listed or column.model in self.chosen
-        if known or column.target in (PRACTICE, ROUTER) or not column.model:
+    def why_not(self, column: Column, offers: Offers) -> str | None:
+        """One sentence where the column is not to be called: a name that only a link gave, and
+        that nobody lists, could be anything, and dear."""
+        if offers.lists(self.task, column) or column.model in self.chosen:
             return None
         return NOT_LISTED.format(model=column.model)
 

@@ -181,9 +181,15 @@ def prices(board: Board, offers: Offers, slot: int, draft: Question) -> Estimate
     kind = offers.kind_of(column.target)
     estimate = pricing.before(column, draft, offers.listed, kind)
     st.caption(plain(pricing.line(estimate)))
-    why = board.why_not(column, offers.known(board.task))
+    why = board.why_not(column, offers)
     if why:
         st.warning(plain(why), icon=":material/link:")
+        st.button(
+            "Call it all the same",
+            key=f"console-{slot}-trust",
+            on_click=board.chosen.add,
+            args=(column.model,),
+        )
     return estimate
 
 

@@ -10,11 +10,13 @@ from typing import Any
 from hf_ledger.dashboard import loaders
 from hf_ledger.dashboard.books import Shelf
 from hf_ledger.dashboard.console import pricing
-from hf_ledger.dashboard.console.destinations import targets
+from hf_ledger.dashboard.console.column import PRACTICE, Column
+from hf_ledger.dashboard.console.destinations import ROUTER, targets
 from hf_ledger.ingest.call import HostKind
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.wanted import CHAT
+from hf_ledger.practice.mishaps import OWNER
 
 Row = dict[str, Any]
 
@@ -60,10 +62,15 @@ class Offers:
         first = [model for model in FIRST_MODELS if model in self.providers]
         return [*first, *(model for model in sorted(self.providers) if model not in first)]
 
-    def known(self, task: str) -> frozenset[str]:
-        """Models that may be called though only a link named them."""
-        stated = {target.model for target in self.settings.values() if target.model}
-        return frozenset({*self.models(task), *stated})
+    def lists(self, task: str, column: Column) -> bool:
+        """Whether it is known what the column would call: a listed model, one that the settings
+        name, a wish of the practice server, or a server that has one model anyway."""
+        if not column.model or column.target == ROUTER or self.is_server(column.target):
+            return True
+        if column.target == PRACTICE and column.model.startswith(OWNER):
+            return True
+        stated = {target.model for target in self.settings.values()}
+        return column.model in stated or column.model in self.models(task)
 
     def kind_of(self, target: str) -> HostKind:
         return self.settings[target].kind if target in self.settings else "router"

@@ -96,7 +96,7 @@ def drafted(board: Board) -> Question:
 def send(board: Board, offers: Offers, inputs: dict[str, Any]) -> None:
     """The one place that has models called: the form was sent just now."""
     board.shown = None
-    running.engine().start(board.ask(inputs, offers.known(board.task)), running.session())
+    running.engine().start(board.ask(inputs, offers), running.session())
 
 
 def stop_button(board: Board) -> None:
