@@ -10,9 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hf_ledger.dashboard.console.column import (
-    HUGGING_FACE,
     MOST_COLUMNS,
-    PRACTICE,
     Column,
     Question,
     Run,
