@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import uvicorn
 from factories_console_runs import collected
-from factories_dashboard import lay, ledger_of, page, said
+from factories_dashboard import lay, ledger_of, page, priced, said
 from streamlit.testing.v1 import AppTest
 
 from hf_ledger.dashboard.books import Shelf
@@ -303,3 +304,34 @@ def test_providers_of_the_routers_list_are_offered_cheapest_first(desk: Shelf) -
 
 def test_practice_is_labelled(desk: Shelf) -> None:
     assert "Practice server, no model ran: its answers are made up" in said(page("console"))
+
+
+def test_a_column_says_what_it_would_cost_at_the_teams_volume(desk: Shelf) -> None:
+    now = desk.clock()
+    calls = [priced("0.50", team="search", ts=now - timedelta(days=2)) for _ in range(3)]
+    lay({"yours": ledger_of(calls)}, practice_url=desk.practice_url, places=desk.places)
+    text = said(page("console", {"team": "search"}))
+    assert text.count("At search's volume") == 2
+    assert "against \\$1.50 spent" in text
+    assert "there is no volume to compare with" in said(page("console", {"team": "legal"}))
+
+
+def test_a_column_copies_its_question_as_code(desk: Shelf) -> None:
+    at = submit("How far is the moon?")
+    codes = [each.value for each in at.code]
+    assert any("InferenceClient" in code and "How far is the moon?" in code for code in codes)
+
+
+def test_parameters_of_a_saved_prompt_go_into_every_column(desk: Shelf) -> None:
+    at = page("console")
+    at.number_input(key="console-0-max_tokens").set_value(33).run()
+    at.text_area(key="console-messages").set_value("keep me")
+    button(at, "Save prompt").click().run()
+    at.text_input(key="console-name").set_value("mine")
+    button(at, "Save").click().run()
+    later = page("console")
+    assert later.number_input(key="console-1-max_tokens").value == 512
+    button(later, "Load").click().run()
+    assert not later.exception
+    assert later.text_area(key="console-messages").value == "keep me"
+    assert later.number_input(key="console-1-max_tokens").value == 33

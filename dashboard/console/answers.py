@@ -6,19 +6,21 @@ While it is under way only texts are drawn anew; what can be clicked is drawn on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from hf_ledger.analytics.words import dollars
-from hf_ledger.dashboard.books import LABELS
+from hf_ledger.dashboard.books import LABELS, shelf
 from hf_ledger.dashboard.calldrawer import priced
-from hf_ledger.dashboard.console import results
+from hf_ledger.dashboard.console import results, snippets
 from hf_ledger.dashboard.console.column import Run
+from hf_ledger.dashboard.console.destinations import destination
 from hf_ledger.dashboard.console.engine import Engine, changes_of
 from hf_ledger.dashboard.console.foreign import MOST_SHOWN
 from hf_ledger.dashboard.format import NONE, full, milliseconds, plain, short_model
+from hf_ledger.ingest.errors import Usage
 
 #: While nothing comes, the clock is drawn as often, and the page sees that somebody clicked.
 BEAT_SECONDS = 0.2
@@ -38,14 +40,13 @@ STATES = {
 }
 
 
-def show(runs: Sequence[Run], engine: Engine, at_volume: Callable[[Run], str]) -> list[Answer]:
-    """Lay out one box a run, side by side as their heads are; the last line is `at_volume`."""
+def show(runs: Sequence[Run], engine: Engine) -> list[Answer]:
+    """Lay out one box a run, side by side as their heads are."""
     spots = st.columns(len(runs), gap="small")
     answers = []
     for number, (run, spot) in enumerate(zip(runs, spots, strict=True), 1):
         with spot, st.container(border=True, height="stretch", gap="small"):
             answers.append(Answer(run, number, engine))
-            st.caption(plain(at_volume(run)))
     return answers
 
 
@@ -192,9 +193,20 @@ def actions(run: Run) -> None:
             ):
                 raw("Request", run.sent)
                 raw("Reply", run.received or "")
+            with st.popover("Copy as", type="tertiary", help="The same question as code"):
+                copied(run)
         if run.attempts:
             with st.popover("Attempts", type="tertiary", help="What the router tried"):
                 st.table(attempts(run.attempts), border="horizontal")
+
+
+def copied(run: Run) -> None:
+    try:
+        target = destination(run.column, shelf())
+    except Usage as gone:
+        st.caption(plain(str(gone)))
+        return
+    snippets.show(target, run.column, run.question, run.id)
 
 
 def raw(title: str, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from hf_ledger.dashboard.console.column import (
     PRACTICE,
     Column,
     Question,
-    Run,
 )
 from hf_ledger.dashboard.console.destinations import POLICIES, ROUTER
 from hf_ledger.dashboard.console.fields import conversation
@@ -166,13 +165,37 @@ def chosen_parameters(task: str, column: Column, key: str) -> dict[str, Any]:
     return nested(found)
 
 
-def at_volume(board: Board, offers: Offers, run: Run) -> str:
-    """What the column would cost at the team's own volume, in one line."""
+def first_parameters(board: Board) -> dict[str, Any]:
+    """Those of the first column: they are saved with a prompt."""
+    return dict(next(iter(board.columns.values())).parameters)
+
+
+def adopt(board: Board, parameters: Mapping[str, Any]) -> None:
+    """Callback: a saved prompt was loaded, and its parameters with it."""
+    for slot, column in board.columns.items():
+        board.columns[slot] = replace(column, parameters=dict(parameters))
+        for each in PARAMETERS.get(board.task, ()):
+            st.session_state.pop(f"console-{slot}-{each.name}", None)
+        st.session_state.pop(f"console-{slot}-json", None)
+
+
+def at_volume(board: Board, offers: Offers, column: Column, draft: Question) -> str | None:
+    """What the column would cost at the team's own volume; None where there is no volume."""
+    found = volumes(column, draft, offers)
+    if not found or not found[0]["calls"]:
+        return None
+    return volume.line(column, draft, found, board.runs, offers.kind_of(column.target))
+
+
+def volumes(column: Column, question: Question, offers: Offers) -> list[dict[str, Any]]:
     book, now = shelf()["yours"], shelf().clock()
-    column, question = run.column, run.question
-    found = volume.rows(book, column, question, offers.listed, now) if column.model else []
-    kind = offers.kind_of(column.target)
-    return volume.line(column, question, found, board.runs, kind)
+    return volume.rows(book, column, question, offers.listed, now) if column.model else []
+
+
+def no_volume(board: Board, offers: Offers, draft: Question) -> str:
+    """One sentence where no column has a volume to be compared at; else empty."""
+    found = [volumes(column, draft, offers) for column in board.columns.values()]
+    return "" if any(rows and rows[0]["calls"] for rows in found) else volume.empty(draft)
 
 
 def prices(board: Board, offers: Offers, slot: int, draft: Question) -> Estimate:
@@ -181,6 +204,9 @@ def prices(board: Board, offers: Offers, slot: int, draft: Question) -> Estimate
     kind = offers.kind_of(column.target)
     estimate = pricing.before(column, draft, offers.listed, kind)
     st.caption(plain(pricing.line(estimate)))
+    said = at_volume(board, offers, column, draft)
+    if said:
+        st.caption(plain(said))
     why = board.why_not(column, offers)
     if why:
         st.warning(plain(why), icon=":material/link:")

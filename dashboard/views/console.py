@@ -130,21 +130,23 @@ if heads.is_practice(board):
     st.caption(
         f":material/science: {PRACTICE_WORDS}: its answers are made up, and so are their figures."
     )
-inputs = forms.ask(board.task, KEY)
+inputs = forms.ask(board.task, KEY, heads.first_parameters(board), partial(heads.adopt, board))
 controls = st.container(horizontal=True, vertical_alignment="center")
-estimates = heads.show(board, offered, drafted(board))
+draft = drafted(board)
+estimates = heads.show(board, offered, draft)
 if inputs is not None:
     send(board, offered, inputs)
 with controls:
     stop_button(board)
-    st.caption(plain(pricing.line_together(pricing.together(estimates))))
+    whole = pricing.line_together(pricing.together(estimates))
+    st.caption(plain(f"{whole} {heads.no_volume(board, offered, draft)}"))
 write_link(board)
 shown = board.round_shown
 if shown is None:
     history.nothing_yet()
     st.stop()
 
-drawn = answers.show(shown.runs, running.engine(), partial(heads.at_volume, board, offered))
+drawn = answers.show(shown.runs, running.engine())
 history.show(board, KEY)
 if not shown.settled:
     answers.follow(drawn, running.engine())
