@@ -136,6 +136,25 @@ def test_what_nobody_looks_at_any_more_is_stopped(chrome: Browser, server: Serve
         assert not path.is_file() or b"marker-prompt-815" not in path.read_bytes()
 
 
+def test_a_picture_is_uploaded_and_read_and_stays_in_memory(
+    chrome: Browser, server: Server
+) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + b"marker-picture-2718" * 50
+    with tab(chrome) as page:
+        opened(page, server, "task=image-classification&model1=practice/task=image-classification")
+        page.locator('input[type="file"]').set_input_files(
+            {"name": "cat.png", "mimeType": "image/png", "buffer": picture}
+        )
+        expect(page.get_by_text("cat.png")).to_be_visible()
+        page.get_by_role("button", name="Send").click()
+        answered(page, 1)
+        expect(badge(page, "done")).to_have_count(1)
+        expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    assert [row["task"] for row in rows(server)] == ["image-classification"]
+    for path in server.places.root.rglob("*"):
+        assert not path.is_file() or b"marker-picture-2718" not in path.read_bytes()
+
+
 def test_the_link_opens_the_calls_own_row(chrome: Browser, server: Server) -> None:
     with tab(chrome) as page:
         opened(page, server)

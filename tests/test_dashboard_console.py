@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from hf_ledger.dashboard.books import Shelf
 from hf_ledger.dashboard.console import running
 from hf_ledger.dashboard.console.board import Board
+from hf_ledger.dashboard.console.offers import offers_of
 from hf_ledger.ingest.places import Places
 from hf_ledger.practice.app import practice_app
 from hf_ledger.practice.serving import bound
@@ -335,3 +336,49 @@ def test_parameters_of_a_saved_prompt_go_into_every_column(desk: Shelf) -> None:
     assert not later.exception
     assert later.text_area(key="console-messages").value == "keep me"
     assert later.number_input(key="console-1-max_tokens").value == 33
+
+
+def test_a_second_click_while_it_is_answered_asks_nothing_more(
+    desk: Shelf, practice: tuple[str, Counted]
+) -> None:
+    at = page("console", {"model1": "practice/slow=30,words=60"})
+    found, offers = board(at), offers_of(desk)
+    inputs = {"messages": [{"role": "user", "content": "once"}]}
+    (run,) = found.ask(inputs, offers)
+    assert found.ask(dict(inputs), offers) == []
+    assert len(found.ask({"messages": []}, offers)) == 1
+    run.state = "done"
+    found.rounds.pop()
+    assert len(found.ask(inputs, offers)) == 1
+    assert practice[1].posts == 0
+
+
+def test_the_router_chooses_among_the_settings_targets(places: Places, desk: Shelf) -> None:
+    text = "[targets.own]\nkind = 'self_hosted'\nurl = '{}'\nmodel = 'practice/words=4'\n"
+    places.config.write_text(text.format(desk.practice_url))
+    lay(
+        {"yours": ledger_of()},
+        practice_url=desk.practice_url,
+        places=places,
+        targets=("own",),
+    )
+    at = page("console", {"policy1": "fastest"})
+    assert at.selectbox(key="console-0-target").value == "Router policy"
+    assert at.selectbox(key="console-0-policy").value == "fastest"
+    ask(at, "who answers?")
+    (run,) = board(at).runs
+    assert (run.state, run.text) == ("done", "word0 word1 word2 word3")
+    tried = at.table[-1].value
+    assert list(tried["Target"]) == ["own"]
+    assert address(at) == {"target1": "Router policy", "policy1": "fastest"}
+
+
+def test_what_was_sent_is_not_lost_when_the_run_that_hears_of_it_is_cut_short(
+    desk: Shelf, practice: tuple[str, Counted]
+) -> None:
+    at = page("console")
+    at.session_state["console-pending"] = {"messages": [{"role": "user", "content": "kept"}]}
+    at.run()
+    assert practice[1].posts == 2
+    at.run()
+    assert practice[1].posts == 2

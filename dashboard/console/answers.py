@@ -29,7 +29,6 @@ FRAME_SECONDS = 0.04
 CHARACTERS_A_SECOND = 400_000
 FIGURES_SECONDS = 0.25
 HEIGHT = 240
-MOST_RAW = 20_000
 
 STATES = {
     "waiting": ":gray-badge[:material/hourglass_empty: waits]",
@@ -211,9 +210,7 @@ def copied(run: Run) -> None:
 
 def raw(title: str, text: str) -> None:
     st.markdown(f"**{title}**")
-    st.code(text[:MOST_RAW], language=None, wrap_lines=True, height=240)
-    if len(text) > MOST_RAW:
-        st.caption(f"The first {MOST_RAW:,} of {len(text):,} characters.")
+    st.code(text, language=None, wrap_lines=True, height=240)
 
 
 def attempts(tried: Sequence[Any]) -> list[dict[str, str]]:

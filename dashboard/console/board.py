@@ -21,7 +21,7 @@ from hf_ledger.dashboard.console.offers import Offers
 from hf_ledger.ingest.doors.router.wanted import CHAT
 
 MOST_TOKENS = 512
-MOST_ROUNDS = 50
+MOST_ROUNDS = 20
 
 NOT_LISTED = (
     "A link named the model {model}, which nobody lists: it is shown and not called until you "
@@ -78,8 +78,11 @@ class Board:
             self.columns.pop(slot, None)
 
     def ask(self, inputs: Mapping[str, Any], offers: Offers) -> list[Run]:
-        """A new round; gives the runs that are to be sent. What only a link named is not."""
+        """A new round; gives the runs that are to be sent. What only a link named is not, nor the
+        same question once more while it is being answered: that was a second click."""
         question = Question(task=self.task, inputs=inputs, team=self.team)
+        if self._is_asked(question):
+            return []
         runs = [Run(column=column, question=question) for column in self.columns.values()]
         for run in runs:
             why = self.why_not(run.column, offers)
@@ -87,6 +90,12 @@ class Board:
                 run.state, run.failure, run.settled = "failed", why, True
         self.rounds = [*self.rounds, Round(question, runs)][-MOST_ROUNDS:]
         return [run for run in runs if not run.over]
+
+    def _is_asked(self, question: Question) -> bool:
+        if not self.rounds or self.rounds[-1].over:
+            return False
+        asked = [run.column for run in self.rounds[-1].runs]
+        return self.rounds[-1].question == question and asked == list(self.columns.values())
 
     def why_not(self, column: Column, offers: Offers) -> str | None:
         """One sentence where the column is not to be called: a name that only a link gave, and

@@ -33,6 +33,7 @@ from hf_ledger.ingest.doors.router.tasks import task_named
 TIMEOUT_SECONDS = 120.0
 ROW_SECONDS = 5.0
 LOOK_SECONDS = 0.1
+MOST_RAW = 100_000  # characters
 
 FINISH = re.compile(rb'"finish_reason"\s*:\s*"([a-z_]+)"')
 
@@ -193,7 +194,7 @@ def finish(run: Run, seen: Seen) -> None:
     """What is known once the call is over."""
     if seen.call is not None:
         told(run, seen.call)
-    run.sent, run.received = sent_text(seen), received_text(seen)
+    run.sent, run.received = cut(sent_text(seen)), cut(received_text(seen))
     found = FINISH.findall(seen.reply)
     run.finish_reason = found[-1].decode() if found else None
 
@@ -209,6 +210,11 @@ def take_over(run: Run, row: Row) -> None:
 def rows_of(ask: Callable[..., Any], call_id: str) -> list[Row]:
     found: list[Row] = ask("call", call_id=call_id).to_pylist()
     return found
+
+
+def cut(text: str | None) -> str | None:
+    """As much as people read; a session holds many."""
+    return text if text is None or len(text) <= MOST_RAW else text[:MOST_RAW] + "…"
 
 
 def sent_text(seen: Seen) -> str | None:

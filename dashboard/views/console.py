@@ -6,7 +6,6 @@ Models are called only where the form was sent; everything else is drawn from th
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -20,6 +19,7 @@ from hf_ledger.dashboard.format import plain
 from hf_ledger.ingest.doors.router.tasks import TASKS
 
 KEY = "console"
+PENDING = "console-pending"
 
 
 def opened(offers: Offers) -> Board:
@@ -93,8 +93,11 @@ def drafted(board: Board) -> Question:
     return Question(task=board.task, inputs=inputs, team=board.team)
 
 
-def send(board: Board, offers: Offers, inputs: dict[str, Any]) -> None:
-    """The one place that has models called: the form was sent just now."""
+def send(board: Board, offers: Offers) -> None:
+    """The one place that has models called: the form was sent, and nothing was started yet."""
+    inputs = st.session_state.pop(PENDING, None)
+    if inputs is None:
+        return
     board.shown = None
     running.engine().start(board.ask(inputs, offers), running.session())
 
@@ -131,11 +134,13 @@ if heads.is_practice(board):
         f":material/science: {PRACTICE_WORDS}: its answers are made up, and so are their figures."
     )
 inputs = forms.ask(board.task, KEY, heads.first_parameters(board), partial(heads.adopt, board))
+if inputs is not None:
+    # Kept until it is started: the run that heard of it may be cut short by the next click.
+    st.session_state[PENDING] = inputs
 controls = st.container(horizontal=True, vertical_alignment="center")
 draft = drafted(board)
 estimates = heads.show(board, offered, draft)
-if inputs is not None:
-    send(board, offered, inputs)
+send(board, offered)
 with controls:
     stop_button(board)
     whole = pricing.line_together(pricing.together(estimates))
