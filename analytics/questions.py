@@ -37,6 +37,8 @@ QUESTIONS: dict[str, str] = {
     "health": "hf_ledger.analytics.health:health",
     "noticed": "hf_ledger.analytics.noticed:noticed",
     "route_prices": "hf_ledger.analytics.route_prices:route_prices",
+    "current_prices": "hf_ledger.analytics.current_prices:current_prices",
+    "volume": "hf_ledger.analytics.volume:volume",
     "flat": "hf_ledger.analytics.flat:flat",
     "endpoint_hours": "hf_ledger.analytics.endpoint_hours:endpoint_hours",
     "months": "hf_ledger.analytics.months:months",

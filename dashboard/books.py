@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hf_ledger.analytics.questions import Ask
 from hf_ledger.analytics.scope import OWN_ORIGINS
 from hf_ledger.ingest.places import Places
+
+if TYPE_CHECKING:
+    from hf_ledger.dashboard.console.allowing import Allowance
 
 BookName = Literal["yours", "practice", "sample"]
 Row = dict[str, Any]
@@ -56,6 +59,7 @@ class Shelf:
     places: Places = field(default_factory=Places.default)
     checkout: str | None = None  # where `pip install -e` finds this project, when it is a checkout
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    allowance: Callable[[], Allowance] | None = None  # budgets and limits of the console's calls
 
     def __getitem__(self, name: str) -> Book:
         return self.books[name]

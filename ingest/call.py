@@ -34,6 +34,8 @@ Payer = Literal["huggingface", "provider", "self", "nobody"]
 #: What a judge says of a candidate's answer beside the one that was given; `different` is better or
 #: worse, `unsure` is no opinion, `failed` is no judgement at all.
 Verdict = Literal["same", "better", "worse", "different", "unsure", "failed"]
+#: Where a verdict comes from: a sampled replay, a set that was evaluated, or a person's blind vote.
+Evidence = Literal["replay", "evaluation", "vote"]
 #: How a replay ended: judged; no good answer; no judgement; or no money left to judge it.
 ReplayOutcome = Literal["ok", "error", "judge_error", "over_cap"]
 
@@ -168,18 +170,22 @@ class Replayed(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     """What was found by sending a call's input to a candidate model too, without either's text.
 
     A candidate that is the model itself measures the judge's noise. Each request that was sent for
-    it is a `Call` of its own; costs are repeated here so that a pair stands in one row.
+    it is a `Call` of its own; costs are repeated here so that a pair stands in one row. Only a
+    sampled replay has a probability: sets and votes are somebody's choice of what to ask.
     """
 
-    replay_id: str  # UUIDv7
+    replay_id: str  # UUIDv7; UUIDv8 of the pair and its judge for evaluations and votes
     call_id: str  # of the call that was answered first
     ts: int  # when the candidate was asked, UTC, microseconds since 1970
+    evidence: Evidence = "replay"
+    origin: Origin = "live"  # of both calls; practice says nothing of any model
     key_id: str | None = None
     model: str | None = None  # as asked for, with its :suffix
     candidate: str
     judge: str | None = None  # "exact/1"; of a model "llm/1:owner/name"
     verdict: Verdict | None = None
-    score: float | None = None  # in the judge's own measure
+    score: float | None = None  # in the judge's own measure; of evaluations and votes -1, 0 or 1
+    model_score: float | None = None  # 1: the first answer is as expected, 0: not; None: unknown
     model_input_tokens: int | None = None
     model_output_tokens: int | None = None
     candidate_input_tokens: int | None = None
@@ -187,8 +193,8 @@ class Replayed(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind
     model_cost: str | None = None  # USD, decimal
     candidate_cost: str | None = None
     judge_cost: str | None = None  # "0" where no model was asked
-    sampling_probability: float  # with which such a call is sent to this candidate
-    order_swapped: bool | None = None  # whether the judge was asked in both orders
+    sampling_probability: float | None = None  # with which such a call is sent to this candidate
+    order_swapped: bool | None = None  # asked in both orders; of a vote: the candidate stood first
     outcome: ReplayOutcome = "ok"
 
 

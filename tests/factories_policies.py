@@ -10,6 +10,7 @@ from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
 from hf_ledger.ingest.doors.gateway.limits.pricing import Prices
 from hf_ledger.ingest.doors.gateway.state import Price, State
+from hf_ledger.ingest.doors.hook.hosts import netloc_of
 from hf_ledger.ingest.doors.router.advice import Advice
 from hf_ledger.ingest.doors.router.breakers import Breakers
 from hf_ledger.ingest.doors.router.metrics import Metrics
@@ -90,7 +91,7 @@ def call_to(target: Target, ended: float = NOON, **changes: Any) -> Call:
         "provider": target.provider,
         "routing": None if own else target.routing,
         "requested_model": target.model,
-        "endpoint": (target.url or "").partition("//")[2] if own else None,
+        "endpoint": netloc_of(target.url or "") if own else None,
         "latency_ms": latency_ms,
         "status": 200,
     }

@@ -104,7 +104,9 @@ class Scene:
         self.runner: Runner | None = None
         self._turn: dict[str, int] = {}
 
-    def rank(self, wanted: Wanted, targets: Sequence[Target], now_s: float) -> Ranking:
+    def rank(
+        self, wanted: Wanted, targets: Sequence[Target], now_s: float, most: int | None = None
+    ) -> Ranking:
         """In the order given, without those that are full or whose breaker is open."""
         why = {each.name: self.metrics.full(each, now_s) for each in targets}
         for each in targets:
@@ -112,7 +114,7 @@ class Scene:
                 why[each.name] = "its breaker is open"
         ranked = [Ranked(each, 0.0, None, Health(), "") for each in targets if not why[each.name]]
         out = [Excluded(each, why[each.name] or "") for each in targets if why[each.name]]
-        return Ranking(tuple(ranked), tuple(out), "cheapest")
+        return Ranking(tuple(ranked[:most]), tuple(out), "cheapest")
 
     async def run(self, wanted: Wanted | None = None) -> Routed[Any]:
         loop = asyncio.get_running_loop()

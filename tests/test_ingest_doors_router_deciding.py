@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from factories_policies import call_to, target
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import Call, ErrorKind
@@ -89,6 +89,7 @@ def test_a_model_that_loads_is_waited_for_where_it_is_the_only_one() -> None:
     assert decided("model_loading", only=True, left_s=5).action == "give_up"
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, exclude_max=True))
 def test_the_wait_before_a_retry_is_by_chance(draw: float) -> None:
     wait_s = decided("server_error", draw=draw).wait_s
@@ -101,6 +102,7 @@ def test_a_server_that_failed_and_asks_for_long_is_left() -> None:
     assert decided("overloaded", retry_after_s=30, only=True).wait_s == 30
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(get_args(ErrorKind)),
     st.none() | st.floats(0, 1000),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 from factories_policies import NOON, Clock, call_to, target
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.call import ErrorKind
@@ -45,6 +45,7 @@ def observed(metrics: Metrics, ended: float, ok: bool = True, **changes: Any) ->
     metrics.observe(call_to(A, ended, **changes))
 
 
+@settings(deadline=None)
 @given(events, st.floats(0, 4 * WINDOW_S, allow_nan=False))
 def test_the_window_forgets_exactly(happened: list[tuple[float, bool, float]], at: float) -> None:
     clock = Clock()
@@ -84,6 +85,7 @@ def test_a_clock_that_is_set_forgets_and_keeps_nothing_longer() -> None:
     assert metrics.health(A).calls == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1e6), st.none() | st.floats(0, 1e6))))
 def test_merging_is_observing_together(seen: list[tuple[bool, float, float | None]]) -> None:
     calls = [
@@ -99,6 +101,7 @@ def test_merging_is_observing_together(seen: list[tuple[bool, float, float | Non
     assert total == halves[0]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(1, 1e9, allow_nan=False), min_size=1),
     st.floats(0.01, 1, allow_nan=False),
@@ -236,6 +239,7 @@ def test_what_is_under_way_is_seen_at_once() -> None:
     assert metrics.health(one).under_way == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 300, allow_nan=False), max_size=30).map(sorted), st.integers(1, 5))
 def test_no_minute_has_more_requests_than_are_allowed(times: list[float], most: int) -> None:
     metrics = Metrics(Clock())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from factories_policies import MODEL, NOON, Scene, names, price, reasons, target
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.doors.gateway.compliance.policy import Allowed, Policy
@@ -35,10 +35,11 @@ def test_the_cheapest_is_first_and_says_what_it_costs() -> None:
     first = ranking.ranked[0]
     assert first.cost == Decimal(1500) / 1_000_000
     assert first.why == "$0.0015 at the list, no calls yet"
-    assert first.score == pytest.approx(0.0015)
+    assert first.score < ranking.ranked[1].score < ranking.ranked[2].score
     assert ranking.policy == "cheapest"
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), min_size=1, max_size=6),
     st.lists(st.sampled_from([1, 3, 1000, 1_000_000]), min_size=6, max_size=6),
@@ -257,6 +258,7 @@ def test_eligibility(place: Target, wanted: dict[str, Any], why: str | None) -> 
     assert len(ranking.ranked) == (why is None)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_what_is_known_not_to_fit_is_never_tried(tokens_in: int, tokens_out: int) -> None:
     ranking = Scene().rank([WIDE, A], input_tokens=tokens_in, output_tokens=tokens_out)

@@ -122,3 +122,19 @@ def test_a_key_of_before_stays_a_hosts_key() -> None:
 def test_a_call_needs_an_id_and_a_time() -> None:
     with Ledger.memory() as ledger, pytest.raises(duckdb.ConstraintException):
         ledger.cursor().execute("insert into calls (call_id) values (uuid())")
+
+
+def test_a_replay_of_before_stays_a_sampled_one_of_live_calls() -> None:
+    """Verdicts that are no sample came later; what was there was drawn, from the users' calls."""
+    connection = duckdb.connect()
+    for step in MIGRATIONS[:6]:
+        step(connection)
+    connection.execute(
+        "insert into replays (replay_id, call_id, ts, candidate, sampling_probability, outcome)"
+        " values (uuid(), uuid(), '2026-08-12', 'a/b', 0.05, 'ok')"
+    )
+    connection.execute("begin")
+    MIGRATIONS[6](connection)
+    connection.execute("commit")
+    wanted = "select evidence, origin, model_score, sampling_probability from replays"
+    assert connection.execute(wanted).fetchall() == [("replay", "live", None, 0.05)]

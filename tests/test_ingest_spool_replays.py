@@ -87,6 +87,17 @@ def test_a_replay_becomes_a_row_with_everything_that_its_line_says(
     assert {**row, "ts": line.ts} == {**said, **amounts, **ids}
 
 
+def test_what_nobody_drew_has_no_probability(ledger: Ledger, places: Places) -> None:
+    chosen = {"sampling_probability": None, "origin": "practice", "model_score": 0.0}
+    spooled(places, *(make_replayed(evidence=each, **chosen) for each in ("evaluation", "vote")))
+    assert collect(ledger, places).replays == 2
+    rows = replay_rows(ledger)
+    assert {row["evidence"] for row in rows} == {"evaluation", "vote"}
+    assert {(row["sampling_probability"], row["origin"], row["model_score"]) for row in rows} == {
+        (None, "practice", 0.0)
+    }
+
+
 def test_what_is_unknown_stays_unknown(ledger: Ledger, places: Places) -> None:
     spooled(places, make_replayed(judge=None, verdict="failed", outcome="error", key_id=None))
     collect(ledger, places)
@@ -151,6 +162,8 @@ def test_fields_of_a_later_version_are_passed_over(ledger: Ledger, places: Place
         {"call_id": "x"},
         {"sampling_probability": 0.0},
         {"sampling_probability": 1.5},
+        {"sampling_probability": None},
+        {"sampling_probability": 2.0, "evidence": "vote"},
         {"candidate_output_tokens": -1},
         {"model_input_tokens": 2**63},
         {"ts": -1},

@@ -51,7 +51,7 @@ class Run:
 
     column: Column
     question: Question
-    purpose: Literal["work", "evaluation"] = "work"
+    purpose: Literal["work", "evaluation", "judge"] = "work"
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     began_s: float = field(default_factory=time.monotonic)
@@ -71,6 +71,9 @@ class Run:
     sent: str | None = None  # the request for people to read, token blanked
     received: str | None = None
     attempts: tuple[Any, ...] = ()  # of the router, where a policy chose
+    row: Mapping[str, Any] | None = None  # the ledger's own, once it is there
+    settled: bool = False  # nothing of this changes any more
+    changes: int = 0  # grows with each of them
 
     @property
     def over(self) -> bool:

@@ -50,6 +50,7 @@ OF_DOCUMENTS = frozenset(
 )
 LOW = 80  # pixels, for a field of one or two lines
 HIGH = 160
+HEIGHTS = {"question": LOW, "query": LOW, "sentence": LOW, "messages": 100}
 
 ROLES = ("user", "assistant")
 
@@ -64,8 +65,8 @@ def label_of(name: str) -> str:
 
 
 def text(name: str, key: str, note: str | None) -> str | None:
-    short = name in ("question", "query", "sentence")
-    given = st.text_area(label_of(name), key=key, help=note, height=LOW if short else HIGH)
+    height = HEIGHTS.get(name, HIGH)
+    given = st.text_area(label_of(name), key=key, help=note, height=height)
     return given if given and given.strip() else None
 
 
@@ -131,12 +132,14 @@ def table(name: str, key: str, note: str | None) -> uploads.Table | None:
 def messages(
     name: str, key: str, note: str | None, said_in: Draw | None = None
 ) -> list[Message] | None:
-    """System prompt, earlier turns, the message, and a picture for models that see.
+    """The message, with a system prompt, earlier turns, and a picture for models that see.
 
     `said_in` is the field of the message, where it is not a plain one.
     """
-    system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
-    with st.expander("Earlier turns"):
+    said = (said_in or text)(name, key, note)
+    with st.expander("System prompt, earlier turns, picture"):
+        system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
+        st.caption("Earlier turns")
         turns = st.data_editor(
             pd.DataFrame({"role": pd.Series(dtype="str"), "content": pd.Series(dtype="str")}),
             num_rows="dynamic",
@@ -148,8 +151,7 @@ def messages(
             },
             alt="Earlier turns of the conversation: who said what, one a row",
         )
-    said = (said_in or text)(name, key, note)
-    seen = upload("image", "Picture, for models that see", f"{key}-image")
+        seen = upload("image", "Picture, for models that see", f"{key}-image")
     if said is None:
         return None
     picture = seen[1] if seen else None

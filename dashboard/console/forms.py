@@ -42,10 +42,10 @@ def ask(
     complaints: list[str] = []
     with st.form(f"{key}-form"):
         found = {name: read(task, name, key, complaints) for name in wanted.inputs}
-        sent = below(task, key)
+        below(task, key)
     saved.naming(task, key, parameters)
     saved.say(key)
-    if not sent:
+    if not st.session_state.pop(sent_key(key), False):
         return None
     complaints += missing(wanted, found, complaints)
     for each in complaints[:1]:
@@ -67,12 +67,22 @@ def above(task: str, key: str, loaded: Loaded | None) -> None:
         st.text_area("Template text", key=template_key(key), height=HIGH)
 
 
-def below(task: str, key: str) -> bool:
+def below(task: str, key: str) -> None:
+    """That it was sent is noted in a callback: the run that would hear of it may be cut short."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        sent = st.form_submit_button("Send", key=f"{key}-send", type="primary")
+        st.form_submit_button(
+            "Send",
+            key=f"{key}-send",
+            type="primary",
+            on_click=st.session_state.__setitem__,
+            args=(sent_key(key), True),
+        )
         if main_input(task):
             saved.keeper(key)
-    return sent
+
+
+def sent_key(key: str) -> str:
+    return f"{key}-sent"
 
 
 def read(task: str, name: str, key: str, complaints: list[str]) -> Any:

@@ -65,4 +65,12 @@ create table replays (
 )
 """
 
+# Verdicts that nobody drew by chance have no probability; those so far were all drawn.
+EVIDENCE = """
+alter table replays alter column sampling_probability drop not null;
+alter table replays add column evidence varchar default 'replay';
+alter table replays add column origin varchar default 'live';
+alter table replays add column model_score double
+"""
+
 GATEWAY = (BUDGETS, TEAM_LIMITS, REPLAYS)

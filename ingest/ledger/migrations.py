@@ -11,7 +11,7 @@ from collections.abc import Callable
 import duckdb
 
 from hf_ledger.ingest.ledger.book import BOOK_OF_ACCOUNT, PRICE_NOTES
-from hf_ledger.ingest.ledger.gatekeeping import GATEWAY, KEY_SCOPES
+from hf_ledger.ingest.ledger.gatekeeping import EVIDENCE, GATEWAY, KEY_SCOPES
 
 CALLS = """
 create table calls (
@@ -271,6 +271,11 @@ def m0006_gateway(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute(table)
 
 
+def m0007_evidence(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Verdicts of evaluated sets and blind votes beside those of sampled replays."""
+    cursor.execute(EVIDENCE)
+
+
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0001_first_walk,
     m0002_other_ways_in,
@@ -278,4 +283,5 @@ MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
     m0004_price_ranks,
     m0005_prefix_routes,
     m0006_gateway,
+    m0007_evidence,
 )

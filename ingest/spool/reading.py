@@ -286,7 +286,8 @@ def unfit(replay: Replayed) -> str | None:
     """Why a replay would not fit its row, None where it does; its time is looked at elsewhere."""
     if not (UUID.fullmatch(replay.replay_id) and UUID.fullmatch(replay.call_id)):
         return "not a call id"
-    if not 0 < replay.sampling_probability <= 1:
+    chance = replay.sampling_probability
+    if not (replay.evidence != "replay" if chance is None else 0 < chance <= 1):
         return "sampling_probability is not above 0 and at most 1"
     counts = (
         replay.model_input_tokens,

@@ -183,6 +183,7 @@ def _row(pair: _Pair, reply: Reply, judged: Judged, outcome: ReplayOutcome) -> R
         replay_id=uuid7(pair.started),
         call_id=call.call_id,
         ts=pair.started // 1000,
+        origin=call.origin,
         key_id=sampled.key_id,
         model=pair.asked["model"],
         candidate=pair.candidate,

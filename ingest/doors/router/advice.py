@@ -11,6 +11,8 @@ from datetime import datetime
 
 import msgspec
 
+from hf_ledger.ingest.doors.router.target import Target
+
 VERSION = 1
 
 
@@ -68,3 +70,9 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 def _later_first(rule: Rule) -> tuple[bool, float, str]:
     return rule.segment == Segment(), -rule.certified_at.timestamp(), rule.certificate_id
+
+
+def is_of(target: Target, model: str, provider: str | None) -> bool:
+    """Whether the target is that model, at that provider where one is named."""
+    same = (target.model or "").lower() == model.lower()
+    return same and (provider is None or (target.provider or "").lower() == provider.lower())

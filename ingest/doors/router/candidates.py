@@ -12,13 +12,13 @@ from hf_ledger.ingest.doors.gateway.limits.pricing import Prices
 from hf_ledger.ingest.doors.router.advice import Advice, Rule
 from hf_ledger.ingest.doors.router.costs import DEFAULT_OUTPUT_TOKENS, Rate, rate_of
 from hf_ledger.ingest.doors.router.eligibility import why_not
-from hf_ledger.ingest.doors.router.key import Key, key_of
+from hf_ledger.ingest.doors.router.key import OWN, Key, key_of
 from hf_ledger.ingest.doors.router.ranked import Excluded
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.wanted import Wanted
 
-#: Added to an amount whose price is not known: more than any price, so that it ranks last.
-UNKNOWN_AMOUNT = 1 << 160
+#: A hash of this many values fits into what Python compares fastest.
+PRIME = 1_073_741_789
 
 
 class World(NamedTuple):
@@ -33,7 +33,9 @@ class World(NamedTuple):
 class Candidates:
     """Targets that may do a kind of request, by name, with what orders them.
 
-    `amounts` are nano-USD times `scale` for one token of input, one of output, and nothing at all.
+    `amounts` are nano-USD times `scale` for a token of input and one of output, and 0, or infinity
+    where the price is not known. They are floats, because those are multiplied and compared twice
+    as fast, and exact up to 2 ** 53; what a request costs is reckoned in whole numbers.
     """
 
     def __init__(self, wanted: Wanted, targets: tuple[Target, ...], world: World) -> None:
@@ -49,7 +51,7 @@ class Candidates:
         self.rates = [rate_of(each, wanted.task, world.prices, world.now) for each in self.targets]
         self.scale = math.lcm(*(each.per_units for each in self.rates))
         self.amounts = [self._amounts(each) for each in self.rates]
-        self.rule = world.advice and world.advice.rule_for(wanted.task, wanted.segment, world.now)
+        self.rule = rule_of(wanted, world)
         self.valid_until = min(self._ends(world.now), default=math.inf)
         self._describe()
 
@@ -57,7 +59,7 @@ class Candidates:
         """What only some policies need, and all of it is small."""
         enumerated = list(enumerate(self.targets))
         self.every = list(range(len(enumerated)))
-        self.own = [each.kind in ("self_hosted", "endpoint") for each in self.targets]
+        self.own = [n for n, each in enumerated if each.kind in OWN]
         self.limited = [n for n, each in enumerated if is_limited(each)]
         self.seeds = [seed_of(each.name) for each in self.targets]
         self.stated_ms = [stated_ms(each) for each in self.targets]
@@ -66,11 +68,11 @@ class Candidates:
         self.shortest = min(lengths, default=math.inf)
         self.fewest = min(outputs, default=math.inf)
 
-    def _amounts(self, rate: Rate) -> tuple[int, int, int]:
+    def _amounts(self, rate: Rate) -> tuple[float, float, float]:
         if rate.input is None or rate.output is None:
-            return 0, 0, UNKNOWN_AMOUNT
+            return 0.0, 0.0, math.inf
         times = self.scale // rate.per_units
-        return rate.input * times, rate.output * times, 0
+        return float(rate.input * times), float(rate.output * times), 0.0
 
     def _ends(self, now: float) -> list[float]:
         """When a price ends, or a rule begins or ends."""
@@ -91,6 +93,12 @@ class Candidates:
         )
 
 
+def rule_of(wanted: Wanted, world: World) -> Rule | None:
+    if world.advice is None:
+        return None
+    return world.advice.rule_for(wanted.task, wanted.segment, world.now)
+
+
 def kind_of(wanted: Wanted) -> tuple[object, ...]:
     """What of a request candidates depend on: all but its lengths, its key and its time."""
     return (
@@ -109,8 +117,9 @@ def is_limited(target: Target) -> bool:
 
 
 def seed_of(name: str) -> int:
-    """An odd number of 64 bits that belongs to a name, in every process and on every machine."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") | 1
+    """A number from 1 to below `PRIME` that belongs to a name, in every process and machine."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % (PRIME - 1) + 1
 
 
 def stated_ms(target: Target) -> float | None:

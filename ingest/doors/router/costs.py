@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
-from hf_ledger.ingest.doors.gateway.limits.pricing import MICROS, Prices, Rates
+from hf_ledger.ingest.doors.gateway.limits.pricing import MICROS, Prices, Rates, half_even
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.wanted import Wanted
 from hf_ledger.ingest.wire.usage import INPUT_ONLY
@@ -37,6 +38,13 @@ def tokens_of(wanted: Wanted) -> tuple[int, int]:
         return tokens_in, 0
     asked = wanted.output_tokens
     return tokens_in, DEFAULT_OUTPUT_TOKENS if asked is None else asked
+
+
+def cost_at(rate: Rate, tokens_in: int, tokens_out: int) -> Decimal | None:
+    """USD at nine places, half-even; None where no price is known."""
+    if rate.input is None or rate.output is None:
+        return None
+    return half_even(tokens_in * rate.input + tokens_out * rate.output, rate.per_units)
 
 
 def rate_of(target: Target, task: str, prices: Prices, now: float) -> Rate:

@@ -62,6 +62,7 @@ class Course:
     _started: int = 0
     _gone: set[str] = field(default_factory=set)
     _refused: dict[str, str] = field(default_factory=dict)
+    _too_short: Target | None = None  # only a target with a longer context can do it
     _before: str | None = None  # call_id of the attempt that the next one replaces
 
     @property
@@ -77,7 +78,16 @@ class Course:
     def rank(self, ranking: Ranking) -> None:
         """Take this order; targets that are done with don't come back."""
         self.ranking = ranking
-        self._left = [each.target for each in ranking.ranked if each.target.name not in self._gone]
+        self._left = [each.target for each in ranking.ranked if self._may_be(each.target)]
+
+    def others(self, target: Target) -> bool:
+        """Whether there is another target to go to."""
+        return any(each.name != target.name for each in self._left)
+
+    def _may_be(self, target: Target) -> bool:
+        if target.name in self._gone:
+            return False
+        return self._too_short is None or is_larger(target, self._too_short)
 
     def may_begin(self, now: float) -> bool:
         """Whether one more attempt may be begun: neither time nor attempts are used up."""
@@ -91,8 +101,12 @@ class Course:
 
     def refused(self, target: Target, why: str) -> None:
         """It can't be tried now, whatever its rank."""
-        self._refused[target.name] = why
+        self.waits_for(target, why)
         self._drop(target)
+
+    def waits_for(self, target: Target, why: str) -> None:
+        """It would be tried, if it were not for this."""
+        self._refused[target.name] = why
 
     def begin(self, target: Target, now: float, *, hedge: bool = False) -> Try:
         """Number an attempt that begins now."""
@@ -117,12 +131,14 @@ class Course:
         if decision.action != "retry":
             self._drop(ended.tried.target)
         if decision.larger_context:
-            self._left = [each for each in self._left if is_larger(each, ended.tried.target)]
+            self._too_short = ended.tried.target
+            self._left = [each for each in self._left if self._may_be(each)]
         action, why = self._possible(decision, now)
         self.note(ended, action, why)
         if action == "retry":
             # First again, whoever the policy would take now.
-            self._left.sort(key=lambda each: each.name != ended.tried.target.name)
+            again = ended.tried.target
+            self._left = [again, *(each for each in self._left if each.name != again.name)]
         return None if action == "give_up" else decision.wait_s
 
     def note(self, ended: Ended, then: Next, why: str) -> None:
@@ -157,7 +173,6 @@ class Course:
         if not failure.sent:
             theirs = failure.kind == "bad_request"
             return Decision("give_up" if theirs else "next", 0.0, "it could not be asked")
-        others = any(each.name != tried.target.name for each in self._left)
         return decide(
             # Where we ended it, its row says that it was cancelled; it was its time that was over.
             None if failure.kind == "timeout" else tried.seen.call,
@@ -166,7 +181,7 @@ class Course:
             tried.of_target,
             self.wanted,
             self.deadline - now,
-            only=not others,
+            only=not self.others(tried.target),
             draw=draw,
         )
 
@@ -178,7 +193,7 @@ class Course:
             return "give_up", f"{decision.why}; {self._started} attempts are the most"
         if now >= self.deadline:
             return "give_up", f"{decision.why}; no time is left"
-        if not self._left:
+        if decision.action == "next" and not self._left:
             return "give_up", f"{decision.why}; there is no other target"
         return decision.action, decision.why
 
@@ -205,12 +220,12 @@ class Course:
         if attempts and attempts[-1].then in ("retry", "next"):
             # Nothing came of it: nobody was left, or no time.
             attempts[-1] = replace(attempts[-1], then="give_up")
+        said = NO_ANSWER if attempts else NOBODY
         reasons = [f"{each.target.name}: {each.why}" for each in attempts]
-        said = NO_ANSWER if reasons else NOBODY
-        if not reasons:
-            reasons = [f"{each.target.name}: {each.why}" for each in self.ranking.excluded]
-        refused = [f"{name}: {why}" for name, why in self._refused.items()]
-        why = shortened([*reasons, *refused]) or NONE_KNOWN
+        others = {each.target.name: each.why for each in self.ranking.excluded}
+        unasked = (others if not attempts else {}) | self._refused
+        reasons += [f"{name}: {why}" for name, why in unasked.items()]
+        why = shortened(reasons) or NONE_KNOWN
         return RouteFailed(said.format(task=self.wanted.task, why=why), tuple(attempts))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.compliance.policy import (
     Allowed,
@@ -13,7 +11,7 @@ from hf_ledger.ingest.doors.gateway.compliance.policy import (
     hold_place,
 )
 from hf_ledger.ingest.doors.gateway.refusal import Refused
-from hf_ledger.ingest.doors.router.advice import Advice
+from hf_ledger.ingest.doors.router.advice import Advice, is_of
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.wanted import Wanted
 
@@ -52,15 +50,16 @@ def not_named(wanted: Wanted, target: Target, advice: Advice | None, now: float)
         return f"its model is not among those wanted ({', '.join(wanted.models)})"
     if wanted.targets or wanted.models or target.known == "settings":
         return None
-    return None if fits(target.model, tuple(proven(wanted, advice, now))) else NOT_PROVEN
+    return None if is_proven(wanted, target, advice, now) else NOT_PROVEN
 
 
-def proven(wanted: Wanted, advice: Advice | None, now: float) -> Iterator[str]:
-    """Models that the policy file names for the task: the strong ones, and those certified now."""
-    for rule in advice.rules_for(wanted.task, wanted.segment) if advice else ():
-        yield rule.from_model
-        if rule.holds(now):
-            yield rule.to_model
+def is_proven(wanted: Wanted, target: Target, advice: Advice | None, now: float) -> bool:
+    """Whether the policy file names it for the task: as the strong one, or as certified now."""
+    return any(
+        is_of(target, rule.from_model, rule.from_provider)
+        or (rule.holds(now) and is_of(target, rule.to_model, rule.to_provider))
+        for rule in (advice.rules_for(wanted.task, wanted.segment) if advice else ())
+    )
 
 
 def not_allowed(wanted: Wanted, target: Target, compliance: Policy) -> str | None:

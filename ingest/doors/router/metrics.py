@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from threading import Lock
 
 from hf_ledger.ingest.call import Call
@@ -23,6 +24,8 @@ SLICE_S = 10
 #: A program that calls ever new models must not fill its memory.
 MOST_KEYS = 10_000
 MINUTE_S = 60.0
+#: Whoever has not looked for so many changes looks at everything.
+REMEMBERED = 1024
 
 
 class Metrics:
@@ -45,7 +48,8 @@ class Metrics:
         self._lock = Lock()
         self._now = 0  # the slice in which `_forget` was last
         self.told = 0  # the last slice that the ledger told
-        self.version = 0  # grows with everything that could change what a target's health is
+        self._version = 0  # grows by one with each change
+        self._changed: deque[Key | None] = deque(maxlen=REMEMBERED)  # None: everything
 
     def observe(self, call: Call) -> None:
         """Count a finished call, once. One that says nothing of its target is left out."""
@@ -57,7 +61,7 @@ class Metrics:
             now = self._advance()
             if max(now - self._slices, self.told) < piece <= now + 1:
                 self._window(key).observe(piece, counts)
-                self.version += 1
+                self._change(key)
 
     def piece_of(self, call: Call) -> int:
         """The slice in which a call ended, as the ledger computes it too."""
@@ -79,11 +83,18 @@ class Metrics:
             found = map(self._windows.get, keys)
             return [nothing if each is None else each.health() for each in found]
 
-    def version_now(self) -> int:
-        """Another number than before where a target's health may be another."""
+    def changed_since(self, version: int) -> tuple[int, list[Key] | None]:
+        """The version now, and whose health may be another since that one; None: everybody's."""
         with self._lock:
             self._advance()
-            return self.version
+            behind = self._version - version
+            if behind <= 0:
+                return self._version, []
+            if version < 0 or behind > len(self._changed):
+                return self._version, None
+            changed = list(islice(self._changed, len(self._changed) - behind, None))
+        known = [key for key in changed if key is not None]
+        return version + behind, known if len(known) == len(changed) else None
 
     def tell(self, base: Mapping[Key, dict[int, Counts]], told: int) -> None:
         """Take over what the ledger has seen up to and with slice `told`; it is copied by nobody.
@@ -96,7 +107,6 @@ class Metrics:
                 self._window(key).tell(base.get(key, {}), told)
             self._now = 0
             self._advance()
-            self.version += 1
 
     # -- what is under way -------------------------------------------------------------------------
 
@@ -109,14 +119,15 @@ class Metrics:
                 times = self._sent.setdefault(key, deque())
                 times.append(now_s)
                 _forget_old(times, now_s)
-            self.version += 1
+            self._change(key)
 
     def done(self, target: Target) -> None:
         """The request came to an end, whichever."""
+        key = key_of(target)
         with self._lock:
-            if window := self._windows.get(key_of(target)):
+            if window := self._windows.get(key):
                 window.now_under_way(-1)
-                self.version += 1
+                self._change(key)
 
     def full(self, target: Target, now_s: float) -> str | None:
         """Why no further request may be sent to the target now; None where one may."""
@@ -158,8 +169,12 @@ class Metrics:
                 window.forget(now - self._slices + 1, now + 1)
                 if window.empty:
                     del self._windows[key]
-            self.version += 1
+            self._change(None)
         return now
+
+    def _change(self, key: Key | None) -> None:
+        self._version += 1
+        self._changed.append(key)
 
 
 def _forget_old(times: deque[float], now_s: float) -> int:

@@ -8,26 +8,20 @@ from decimal import Decimal
 from typing import Protocol
 
 from hf_ledger.ingest.doors.gateway.compliance.policy import Policy
-from hf_ledger.ingest.doors.gateway.limits.pricing import Prices, half_even
+from hf_ledger.ingest.doors.gateway.limits.pricing import Prices
 from hf_ledger.ingest.doors.router.advice import Advice
 from hf_ledger.ingest.doors.router.breakers import Breakers
-from hf_ledger.ingest.doors.router.candidates import (
-    UNKNOWN_AMOUNT,
-    Candidates,
-    World,
-    kind_of,
-)
+from hf_ledger.ingest.doors.router.candidates import Candidates, World, kind_of
+from hf_ledger.ingest.doors.router.costs import cost_at
 from hf_ledger.ingest.doors.router.eligibility import too_long
 from hf_ledger.ingest.doors.router.metrics import Metrics
 from hf_ledger.ingest.doors.router.policies import ORDERS, Facts
-from hf_ledger.ingest.doors.router.ranked import Excluded, Health, Ranked, Ranking
+from hf_ledger.ingest.doors.router.ranked import Excluded, Ranked, Ranking
+from hf_ledger.ingest.doors.router.standing import FLOOR, Standing
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.wanted import Wanted
 from hf_ledger.ingest.errors import Usage
 
-#: A target that answers less than this share of at least so many calls goes behind the healthy.
-FLOOR = 0.8
-ENOUGH = 20
 #: Kinds of requests whose candidates are kept.
 KEPT = 256
 
@@ -56,7 +50,7 @@ class Ranker:
         self._prices, self._advice, self._compliance = prices, advice, compliance
         self._metrics, self._breakers = metrics, breakers
         self._random, self._clock = random, clock
-        self._kept: dict[tuple[object, ...], _Kept] = {}
+        self._kept: dict[tuple[object, ...], Standing] = {}
 
     def rank(
         self,
@@ -74,23 +68,23 @@ class Ranker:
         order = ORDERS.get(wanted.policy)
         if order is None:
             raise Usage(f"There is no policy {wanted.policy!r}; known: {', '.join(ORDERS)}.")
-        kept = self._keep(wanted, targets)
-        candidates = kept.candidates
-        healths, ill = kept.healths_now(self._metrics)
+        standing = self._standing(wanted, targets)
+        standing.update(self._metrics)
+        candidates = standing.candidates
         shut = self._shut(wanted, candidates, now_s)
         open_ = [n for n in candidates.every if n not in shut] if shut else candidates.every
-        facts = Facts(wanted, candidates, healths, open_, self._random.random)
+        facts = Facts(wanted, standing, open_, self._random.random)
         places, scores = order(facts)
-        if ill:
+        if ill := standing.ill:
             places = [n for n in places if n not in ill] + [n for n in places if n in ill]
         left_out = tuple(Excluded(candidates.targets[n], why) for n, why in shut.items())
         return Ranking(
-            tuple(ranked(facts, n, scores[n], n in ill) for n in places[:most]),
+            tuple(ranked(facts, n, scores[n]) for n in places[:most]),
             candidates.excluded + left_out if left_out else candidates.excluded,
             wanted.policy,
         )
 
-    def _keep(self, wanted: Wanted, targets: Sequence[Target]) -> _Kept:
+    def _standing(self, wanted: Wanted, targets: Sequence[Target]) -> Standing:
         """The candidates for such a request, made anew where something else holds than before."""
         kind = kind_of(wanted)
         world = World(self._prices(), self._advice(), self._compliance, self._clock())
@@ -98,7 +92,7 @@ class Ranker:
         if kept is None or not kept.candidates.made_from(targets, world):
             if len(self._kept) >= KEPT:
                 self._kept.clear()
-            kept = self._kept[kind] = _Kept(Candidates(wanted, tuple(targets), world))
+            kept = self._kept[kind] = Standing(Candidates(wanted, tuple(targets), world))
         return kept
 
     def _shut(self, wanted: Wanted, candidates: Candidates, now_s: float) -> dict[int, str]:
@@ -120,37 +114,13 @@ class Ranker:
         return found
 
 
-class _Kept:
-    """Candidates with how they do, which is asked for again only when something changed."""
-
-    def __init__(self, candidates: Candidates) -> None:
-        self.candidates = candidates
-        # One value, since threads come by here: version, healths, positions of the ill.
-        self._known: tuple[int, list[Health], frozenset[int]] = (-1, [], frozenset())
-
-    def healths_now(self, metrics: Metrics) -> tuple[list[Health], frozenset[int]]:
-        """How each candidate does, and the positions of those that do badly."""
-        version = metrics.version_now()
-        known = self._known
-        if version != known[0]:
-            healths = metrics.healths(self.candidates.keys)
-            ill = frozenset(n for n, each in enumerate(healths) if is_ill(each))
-            known = self._known = (version, healths, ill)
-        return known[1], known[2]
-
-
-def is_ill(health: Health) -> bool:
-    return health.calls >= ENOUGH and (health.success or 0.0) < FLOOR
-
-
-def ranked(facts: Facts, n: int, score: float, ill: bool) -> Ranked:
-    candidates, health = facts.candidates, facts.healths[n]
-    amount = facts.amounts[n]
-    cost = None if amount >= UNKNOWN_AMOUNT else half_even(amount, candidates.scale)
-    why = f"{priced(cost, candidates.rates[n].said)}, {doing(health, candidates.stated_ms[n])}"
-    if ill:
+def ranked(facts: Facts, n: int, score: float) -> Ranked:
+    standing, rate = facts.standing, facts.candidates.rates[n]
+    cost = cost_at(rate, *facts.tokens)
+    why = f"{priced(cost, rate.said)}, {standing.said(n)}"
+    if n in standing.ill:
         why += f", below {FLOOR * 100:.0f} % and so behind the healthy"
-    return Ranked(candidates.targets[n], score, cost, health, why)
+    return Ranked(facts.candidates.targets[n], score, cost, standing.healths[n], why)
 
 
 def priced(cost: Decimal | None, said: str) -> str:
@@ -162,11 +132,3 @@ def plain(usd: Decimal) -> str:
     """All its digits, at least two places."""
     text = f"{usd:.9f}".rstrip("0")
     return text + "0" * max(0, 2 - len(text.partition(".")[2]))
-
-
-def doing(health: Health, stated_ms: float | None) -> str:
-    """As "99 % of 212 calls ok, 640 ms"; a share is never rounded up to all."""
-    if health.success is None:
-        return "no calls yet" if stated_ms is None else f"no calls yet, {stated_ms:,.0f} ms stated"
-    said = f"{int(health.success * 100)} % of {health.calls:,} calls ok"
-    return said if health.latency_ms is None else f"{said}, {health.latency_ms:,.0f} ms"

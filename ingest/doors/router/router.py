@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 import time
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +19,7 @@ from hf_ledger.ingest.doors.router.calling import watched
 from hf_ledger.ingest.doors.router.course import Course
 from hf_ledger.ingest.doors.router.parts import Parts
 from hf_ledger.ingest.doors.router.pools import PerLoop, Pools
+from hf_ledger.ingest.doors.router.refreshing import refresh
 from hf_ledger.ingest.doors.router.routed import Routed
 from hf_ledger.ingest.doors.router.running import Runner, now_s
 from hf_ledger.ingest.doors.router.seen import Seen
@@ -23,11 +27,13 @@ from hf_ledger.ingest.doors.router.streaming import Pieces, Stream
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.tasks import arguments, task_named
 from hf_ledger.ingest.doors.router.wanted import CHAT, Wanted
-from hf_ledger.ingest.errors import Usage
+from hf_ledger.ingest.errors import LedgerError, Usage
 from hf_ledger.ingest.places import Places
 from hf_ledger.ingest.wire.estimate import limit_of, read_tokens
 
 Given = Mapping[str, Any]
+
+_log = logging.getLogger("hf_ledger")
 
 WISHES = tuple(each.name for each in fields(Wanted))
 
@@ -44,6 +50,7 @@ class AsyncRouter:
         self._parts, self._labels = parts, labels
         self._pools = Pools()
         self._runners = PerLoop(self._runner)
+        self._looks: PerLoop[set[asyncio.Task[Any]]] = PerLoop(set)
 
     @classmethod
     def open(cls, places: Places | None = None, **labels: Any) -> Self:
@@ -73,7 +80,7 @@ class AsyncRouter:
                 target, task, said, more, seen=seen, timeout_s=silent_s, pools=self._pools
             )
 
-        return await self._runners.here().run(course, ask)
+        return await self._here().run(course, ask)
 
     def stream(
         self,
@@ -101,7 +108,7 @@ class AsyncRouter:
         def course() -> Course:
             return self._course(wanted, inputs, parameters, wishes, streamed=True)
 
-        return Stream(self._runners.here, course, begin)
+        return Stream(self._here, course, begin)
 
     async def chat(
         self,
@@ -115,6 +122,8 @@ class AsyncRouter:
 
     async def close(self) -> None:
         """Close the connections of the running event loop; whoever asks again opens new ones."""
+        for look in self._looks.drop():
+            look.cancel()
         await self._pools.close()
         self._runners.drop()
 
@@ -128,6 +137,15 @@ class AsyncRouter:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def _here(self) -> Runner:
+        """The running loop's runner; what is known of targets is brought up to date beside it."""
+        registry, looks = self._parts.registry, self._looks.here()
+        if not looks and registry.is_stale(time.time()):
+            look = asyncio.create_task(refresh(registry, self._parts.places))
+            looks.add(look)
+            look.add_done_callback(partial(_looked, looks))
+        return self._runners.here()
 
     def _runner(self) -> Runner:
         parts = self._parts
@@ -162,6 +180,15 @@ class AsyncRouter:
         if isinstance(wanted, str):
             wanted = self._parts.registry.route(wanted)
         return replace(wanted or Wanted(task=CHAT), **wishes)
+
+
+def _looked(looks: set[asyncio.Task[Any]], look: asyncio.Task[Any]) -> None:
+    """Requests go on with what is known, whatever became of the look."""
+    looks.discard(look)
+    error = None if look.cancelled() else look.exception()
+    if error is not None:
+        why = str(error) if isinstance(error, LedgerError) else type(error).__name__
+        _log.warning("hf-ledger could not bring its targets up to date: %s", why)
 
 
 def measured_by(wanted: Wanted, inputs: Given, parameters: Given) -> Wanted:

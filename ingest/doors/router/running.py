@@ -17,13 +17,18 @@ from hf_ledger.ingest.doors.router.wanted import Wanted
 #: How often it is looked whether a target that is full has room again, if nobody says so.
 LOOK_S = 0.25
 
+#: After these a target may be needed that can more than the one that failed.
+CHOOSY = frozenset({"bad_request", "other"})
+
 LOST = "its hedge answered first"
 
 
 class Ranks(Protocol):
     """Orders targets for a request; `now_s` are the event loop's seconds."""
 
-    def rank(self, wanted: Wanted, targets: Sequence[Target], now_s: float) -> Ranking: ...
+    def rank(
+        self, wanted: Wanted, targets: Sequence[Target], now_s: float, most: int | None = None
+    ) -> Ranking: ...
 
 
 @dataclass
@@ -52,18 +57,24 @@ class Runner:
     async def begin(self, course: Course) -> Try | None:
         """The next attempt, as soon as a target has room for it; None where there is none."""
         if not course.attempts:
-            self._rank(course)
+            # More are hardly ever tried.
+            self._rank(course, course.wanted.attempts)
         while course.may_begin(now := now_s()):
             if (tried := self._let_in(course, now)) is not None:
                 return tried
             if not self._may_get_room(course, now):
                 return None
+            # Whose turn it is may have changed by then.
             await self._room(course.deadline - now)
             self._rank(course)
         return None
 
     async def goes_on(self, course: Course, ended: Ended) -> bool:
         """Note a failed attempt, and wait as long as was decided; False: give up."""
+        assert ended.failure is not None
+        if ended.failure.kind in CHOOSY or not course.others(ended.tried.target):
+            # Who stood further behind, or was full, is somebody to go to.
+            self._rank(course)
         wait_s = course.after(ended, now_s(), self.draw())
         if wait_s:
             await asyncio.sleep(min(wait_s, course.deadline - now_s()))
@@ -85,8 +96,8 @@ class Runner:
 
     # -- who is next -------------------------------------------------------------------------------
 
-    def _rank(self, course: Course) -> None:
-        course.rank(self.ranks.rank(course.wanted, self.targets(), now_s()))
+    def _rank(self, course: Course, most: int | None = None) -> None:
+        course.rank(self.ranks.rank(course.wanted, self.targets(), now_s(), most))
 
     def _let_in(self, course: Course, now: float, *, hedge: bool = False) -> Try | None:
         """Begin at the first candidate that has room and whose breaker lets it in."""
@@ -101,8 +112,11 @@ class Runner:
 
     def _may_get_room(self, course: Course, now: float) -> bool:
         """Whether somebody is only full: one of the order, or one that it left out for that."""
-        waiting = [*course.candidates, *(each.target for each in course.ranking.excluded)]
-        return any(self.watch.metrics.full(each, now) for each in waiting)
+        for each in (*course.candidates, *(out.target for out in course.ranking.excluded)):
+            if why := self.watch.metrics.full(each, now):
+                course.waits_for(each, why)
+                return True
+        return False
 
     async def _room(self, left_s: float) -> None:
         try:
