@@ -85,6 +85,27 @@ def test_what_is_no_picture_is_said_and_not_sent() -> None:
     assert "is no picture that can be read" in at.error[0].value
 
 
+@pytest.mark.parametrize(
+    ("task", "bad", "others"),
+    [
+        ("automatic-speech-recognition", "audio", ["k-audio-microphone"]),
+        ("table-question-answering", "table", ["k-query", "k-table-pasted"]),
+        ("chat-completion", "messages-image", ["k-messages", "k-messages-system"]),
+        ("image-to-image", "image", ["k-prompt"]),
+    ],
+)
+def test_a_bad_file_takes_no_other_field_away(task: str, bad: str, others: list[str]) -> None:
+    """A field that is not drawn once would have forgotten what was in it."""
+    at = form_of(task)
+    upload = at.file_uploader(key=f"k-{bad}")
+    ending = upload.proto.type[0].removeprefix(".")
+    upload.set_value((f"it.{ending}", b"", "text/csv"))
+    assert send(at) is None
+    assert "is empty" in at.error[0].value
+    drawn = {each.key for each in [*at.text_area, *at.audio_input]}
+    assert set(others) <= drawn
+
+
 def test_a_pasted_table_counts_where_no_file_is() -> None:
     at = form_of("table-question-answering")
     at.text_area(key="k-query").set_value("Who?")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -55,6 +55,7 @@ HEIGHTS = {"question": LOW, "query": LOW, "sentence": LOW, "messages": 100}
 ROLES = ("user", "assistant")
 
 Message = dict[str, Any]
+T = TypeVar("T")
 
 #: Draws a field of this name, key and note, and gives what is in it.
 Draw = Callable[[str, str, str | None], Any]
@@ -99,6 +100,17 @@ def upload(sort: Sort, label: str, key: str, note: str | None = None) -> tuple[s
     return given.name, uploads.checked(sort, given.name, given.getvalue())
 
 
+def held(draw: Callable[[], T]) -> tuple[T | None, Usage | None]:
+    """What a field gives, or what is wrong with it: said when all fields beside it are drawn.
+
+    A field that is not drawn once has forgotten what was in it.
+    """
+    try:
+        return draw(), None
+    except Usage as wrong:
+        return None, wrong
+
+
 def image(name: str, key: str, note: str | None) -> bytes | None:
     given = upload("image", label_of(name), key, note)
     return uploads.typed(given[1]) if given else None
@@ -106,8 +118,10 @@ def image(name: str, key: str, note: str | None) -> bytes | None:
 
 def audio(name: str, key: str, note: str | None) -> bytes | None:
     """A file, or what was spoken here; the file counts where there are both."""
-    given = upload("audio", label_of(name), key, note)
+    given, wrong = held(lambda: upload("audio", label_of(name), key, note))
     spoken = st.audio_input("Or record it here", key=f"{key}-microphone")
+    if wrong:
+        raise wrong
     if given:
         return uploads.typed(given[1])
     if spoken is None:
@@ -117,13 +131,15 @@ def audio(name: str, key: str, note: str | None) -> bytes | None:
 
 def table(name: str, key: str, note: str | None) -> uploads.Table | None:
     """A CSV file, or rows copied from a spreadsheet; the file counts where there are both."""
-    given = upload("table", f"{label_of(name)} as CSV", key, note)
+    given, wrong = held(lambda: upload("table", f"{label_of(name)} as CSV", key, note))
     pasted = st.text_area(
         "Or paste it",
         key=f"{key}-pasted",
         height=HIGH,
         help="The first row names the columns; commas, or tabs as a spreadsheet copies them.",
     )
+    if wrong:
+        raise wrong
     if given:
         return uploads.table_of(*given)
     return uploads.table_of("The table", (pasted or "").encode()) if pasted else None
@@ -136,7 +152,7 @@ def messages(
 
     `said_in` is the field of the message, where it is not a plain one.
     """
-    said = (said_in or text)(name, key, note)
+    said, wrong = held(lambda: (said_in or text)(name, key, note))
     with st.expander("System prompt, earlier turns, picture"):
         system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
         st.caption("Earlier turns")
@@ -152,6 +168,8 @@ def messages(
             alt="Earlier turns of the conversation: who said what, one a row",
         )
         seen = upload("image", "Picture, for models that see", f"{key}-image")
+    if wrong:
+        raise wrong
     if said is None:
         return None
     picture = seen[1] if seen else None
