@@ -15,6 +15,7 @@ ALL = (
     "questions",
     "dashboard",
     "chunking",
+    "console",
     "gateway",
     "documents",
 )

@@ -79,7 +79,11 @@ def opened() -> Book:
 
 
 def watch(watched: Book, seconds: float | None) -> None:
-    """Say through when the data goes; when calls arrive, the whole page is drawn again."""
+    """Say through when the data goes; when calls arrive, the whole page is drawn again.
+
+    Not by the run that draws the whole page anyway: it would be cut short, with what was clicked.
+    """
+    st.session_state[f"seen-{watched.name}"] = watched.version()
 
     @st.fragment(run_every=seconds)
     def data_through() -> None:
@@ -89,9 +93,7 @@ def watch(watched: Book, seconds: float | None) -> None:
             if calls
             else "No calls yet"
         )
-        version = watched.version()
-        if st.session_state.setdefault(f"seen-{watched.name}", version) != version:
-            st.session_state[f"seen-{watched.name}"] = version
+        if st.session_state[f"seen-{watched.name}"] != watched.version():
             st.rerun(scope="app")
 
     data_through()

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from hf_ledger.dashboard.console.column import PRACTICE, Column, Question, Run
 from hf_ledger.ingest.doors.router.tasks import TASKS, Kind
 from hf_ledger.practice.media import tone
+from hf_ledger.practice.models import MODELS
 
 MODEL = "practice/any"
 
@@ -76,10 +77,16 @@ def form_of(task: str) -> AppTest:
 
 def send(at: AppTest) -> dict[str, Any] | None:
     """What the form gave when it was sent."""
-    at.button[0].click()
+    at.button(key="k-send").click()
     drawn(at)
     asked: dict[str, Any] | None = at.session_state["asked"]
     return asked
+
+
+def model_of(task: str) -> str:
+    """A model of the practice server for this task."""
+    wanted = "text-generation" if task == "chat-completion" else task
+    return next((model.id for model in MODELS.values() if model.task == wanted), MODEL)
 
 
 def run_of(task: str, inputs: Mapping[str, Any], value: Any = None, text: str = "") -> Run:

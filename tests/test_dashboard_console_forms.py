@@ -6,6 +6,10 @@ import pytest
 from factories_console import FILES, GIVEN, PNG, fill, fill_all, form_of, send
 from streamlit.testing.v1 import AppTest
 
+from hf_ledger.dashboard.console import fields
+from hf_ledger.dashboard.console.fields import OF_DOCUMENTS
+from hf_ledger.ingest.doors.documents.document import Document
+from hf_ledger.ingest.doors.documents.reading import read_bytes
 from hf_ledger.ingest.doors.router.tasks import TASKS, arguments
 
 
@@ -57,7 +61,7 @@ def test_two_forms_of_a_page_know_their_own_fields() -> None:
 
     at = AppTest.from_function(script).run()
     at.text_area(key="one-text").set_value("first")
-    at.button[0].click().run()
+    at.button(key="one-send").click().run()
     assert at.session_state["found"] == [{"text": "first"}, None]
 
 
@@ -81,8 +85,82 @@ def test_what_is_no_picture_is_said_and_not_sent() -> None:
     assert "is no picture that can be read" in at.error[0].value
 
 
+@pytest.mark.parametrize(
+    ("task", "bad", "others"),
+    [
+        ("automatic-speech-recognition", "audio", ["k-audio-microphone"]),
+        ("table-question-answering", "table", ["k-query", "k-table-pasted"]),
+        ("chat-completion", "messages-image", ["k-messages", "k-messages-system"]),
+        ("image-to-image", "image", ["k-prompt"]),
+    ],
+)
+def test_a_bad_file_takes_no_other_field_away(task: str, bad: str, others: list[str]) -> None:
+    """A field that is not drawn once would have forgotten what was in it."""
+    at = form_of(task)
+    upload = at.file_uploader(key=f"k-{bad}")
+    ending = upload.proto.type[0].removeprefix(".")
+    upload.set_value((f"it.{ending}", b"", "text/csv"))
+    assert send(at) is None
+    assert "is empty" in at.error[0].value
+    drawn = {each.key for each in [*at.text_area, *at.audio_input]}
+    assert set(others) <= drawn
+
+
 def test_a_pasted_table_counts_where_no_file_is() -> None:
     at = form_of("table-question-answering")
     at.text_area(key="k-query").set_value("Who?")
     at.text_area(key="k-table-pasted").set_value("city\tpeople\nParis\t2")
     assert send(at) == {"query": "Who?", "table": {"city": ["Paris"], "people": ["2"]}}
+
+
+# Documents --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", sorted(OF_DOCUMENTS))
+def test_a_document_is_the_text(task: str) -> None:
+    at = form_of(task)
+    fill_all(at, task)
+    at.text_area(key="k-text").set_value("typed")
+    at.file_uploader(key="k-text-document").set_value(
+        ("it.md", b"# Title\n\nBody.", "text/markdown")
+    )
+    given = send(at)
+    assert given is not None
+    assert given["text"] == "# Title\n\nBody."
+    assert "it.md\\: 14 characters" in "".join(each.value for each in at.caption)
+
+
+def test_other_tasks_take_no_document() -> None:
+    assert not form_of("fill-mask").file_uploader
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("it.docx", b"no word", "damaged"),
+        ("it.txt", b"  \n", "holds no text"),
+        ("it.txt", b"", "is empty"),
+    ],
+)
+def test_a_document_that_can_not_be_read_says_why(name: str, content: bytes, said: str) -> None:
+    at = form_of("summarization")
+    at.file_uploader(key="k-text-document").set_value((name, content, "text/plain"))
+    assert send(at) is None
+    assert said in at.error[0].value
+
+
+def test_a_document_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(content: bytes, name: str) -> Document:
+        read.append(name)
+        return read_bytes(content, name)
+
+    monkeypatch.setattr(fields, "read_bytes", counted)
+    at = form_of("summarization")
+    at.file_uploader(key="k-text-document").set_value(("one.txt", b"one", "text/plain"))
+    for _ in range(3):
+        assert send(at) == {"text": "one"}
+    at.file_uploader(key="k-text-document").set_value(("two.txt", b"two", "text/plain"))
+    assert send(at) == {"text": "two"}
+    assert read == ["one.txt", "two.txt"]

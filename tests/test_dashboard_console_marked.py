@@ -19,7 +19,9 @@ from hf_ledger.dashboard.console.marked import (
     marked,
 )
 
-TEXT = st.text(alphabet=st.characters(exclude_characters="\0"), max_size=40)
+TEXT = st.text(alphabet=st.characters(exclude_characters="\0"), max_size=40) | st.text(
+    alphabet="<>/&;b\"'$ ", max_size=40
+)
 SPANS = st.lists(st.builds(Span, st.integers(-3, 45), st.integers(-3, 45), st.just("")), max_size=6)
 
 

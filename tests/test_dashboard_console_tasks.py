@@ -10,6 +10,7 @@ import pytest
 from factories_console import (
     fill_all,
     form_of,
+    model_of,
     run_of,
     send,
     shown,
@@ -25,7 +26,6 @@ from hf_ledger.ingest.doors.router.seen import Seen
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.tasks import TASKS
 from hf_ledger.ingest.places import Places
-from hf_ledger.practice.models import MODELS
 
 #: hub asks for films at providers alone, never at an address.
 NOT_AT_AN_ADDRESS = {"text-to-video"}
@@ -47,13 +47,13 @@ def practice(
         yield server
 
 
-def model_of(task: str) -> str:
-    """A model of the practice server for this task."""
-    wanted = "text-generation" if task == "chat-completion" else task
-    return next(model.id for model in MODELS.values() if model.task == wanted)
-
-
-def asked(practice: Practice, task: str, inputs: dict[str, Any], **parameters: Any) -> Any:
+def asked(
+    practice: Practice,
+    task: str,
+    inputs: dict[str, Any],
+    seen: Seen | None = None,
+    **parameters: Any,
+) -> Any:
     target = Target(name="t", url=practice.url, model=model_of(task))
 
     async def once() -> Any:
@@ -61,7 +61,7 @@ def asked(practice: Practice, task: str, inputs: dict[str, Any], **parameters: A
         try:
             with attribute(source="console"):
                 return await answer(
-                    target, task, inputs, parameters, seen=Seen(), timeout_s=20, pools=pools
+                    target, task, inputs, parameters, seen=seen or Seen(), timeout_s=20, pools=pools
                 )
         finally:
             await pools.close()
@@ -99,6 +99,19 @@ def test_every_parameter_is_taken_and_the_task_stays(
     page = shown(run_of(task, inputs, asked(practice, task, inputs, **nested(given))))
     assert UNKNOWN not in "".join(each.value for each in page.caption)
     assert only_call(places).task == task
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"), [("image-to-text", "image/png"), ("audio-classification", "audio/wav")]
+)
+def test_a_file_goes_along_with_its_media_type(practice: Practice, task: str, kind: str) -> None:
+    """Without it hub's client would call the bytes JSON, and Hugging Face would refuse them."""
+    at = form_of(task)
+    fill_all(at, task)
+    inputs, seen = send(at), Seen()
+    assert inputs
+    asked(practice, task, inputs, seen)
+    assert seen.headers["content-type"] == kind
 
 
 def test_a_film_is_asked_at_a_provider_alone(practice: Practice) -> None:

@@ -42,6 +42,7 @@ class Question:
     task: str
     inputs: Mapping[str, Any]
     team: str | None = None
+    in_chunks: bool = False  # a text longer than a column's model takes, cut as was agreed to
 
 
 @dataclass(eq=False, kw_only=True)

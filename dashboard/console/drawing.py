@@ -69,22 +69,44 @@ def boxed(picture: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     pen = ImageDraw.Draw(drawn)
     tints = colours([box.label for box in boxes])
     width = max(2, min(drawn.size) // 150)
-    size = max(11, min(drawn.size) // 25)
     for place, box in enumerate(boxes, 1):
         left, right = sorted(max(0, min(side, drawn.width - 1)) for side in (box.xmin, box.xmax))
         top, low = sorted(max(0, min(side, drawn.height - 1)) for side in (box.ymin, box.ymax))
         pen.rectangle((left, top, right, low), outline=tints[box.label], width=width)
-        name = f" {place} "
-        pen.rectangle(pen.textbbox((left, top), name, font_size=size), fill=tints[box.label])
-        pen.text((left, top), name, fill="white", font_size=size)
+        number(pen, place, (left, top), tints[box.label], min(drawn.size))
     return drawn
 
 
+def number(pen: ImageDraw.ImageDraw, place: int, at: tuple[int, int], tint: str, side: int) -> None:
+    """A number on its colour, so that it is read whatever the picture shows there."""
+    name, size = f" {place} ", max(11, side // 25)
+    pen.rectangle(pen.textbbox(at, name, font_size=size), fill=tint)
+    pen.text(at, name, fill="white", font_size=size)
+
+
 def masked(picture: Image.Image, segments: Sequence[Segment]) -> Image.Image:
-    """A copy tinted where each mask is white, in the colour of its label."""
+    """A copy tinted where each mask is white, in the colour of its label, with its number there."""
     drawn = picture.convert("RGB")
     tints = colours([segment.label for segment in segments])
     for segment in segments:
         layer = Image.new("RGB", drawn.size, tints[segment.label])
         drawn.paste(layer, mask=segment.mask.point(lambda shade: shade * 0.55))
+    pen = ImageDraw.Draw(drawn)
+    for place, segment in enumerate(segments, 1):
+        at = inside(segment.mask)
+        if at:
+            number(pen, place, at, tints[segment.label], min(drawn.size))
     return drawn
+
+
+def inside(mask: Image.Image) -> tuple[int, int] | None:
+    """A place in the mask: its middle, if that is white, else where white begins."""
+    white = mask.point(lambda shade: 255 if shade > 127 else 0)
+    box = white.getbbox()
+    if box is None:
+        return None
+    middle = ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2)
+    if white.getpixel(middle):
+        return middle
+    low, left = divmod(white.tobytes().index(b"\xff"), white.width)
+    return left, low

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from hf_ledger.dashboard.console import uploads
 from hf_ledger.dashboard.console.uploads import LIMITS, Sort, picture_type
+from hf_ledger.dashboard.format import plain
+from hf_ledger.ingest.doors.documents.reading import read_bytes
 from hf_ledger.ingest.doors.router.tasks import Kind
+from hf_ledger.ingest.errors import Unusable, Usage
 
 LABELS: dict[str, str] = {
     "text": "Text",
@@ -35,12 +38,27 @@ NOTES: dict[tuple[str, str], str] = {
     ("fill-mask", "text"): "Write [MASK] or <mask>, as the model does, for the word to be found.",
     ("document-question-answering", "image"): "A picture of the page.",
 }
+#: Tasks whose text may come from a document.
+OF_DOCUMENTS = frozenset(
+    {
+        "summarization",
+        "translation",
+        "text-classification",
+        "token-classification",
+        "zero-shot-classification",
+    }
+)
 LOW = 80  # pixels, for a field of one or two lines
 HIGH = 160
+HEIGHTS = {"question": LOW, "query": LOW, "sentence": LOW, "messages": 100}
 
 ROLES = ("user", "assistant")
 
 Message = dict[str, Any]
+T = TypeVar("T")
+
+#: Draws a field of this name, key and note, and gives what is in it.
+Draw = Callable[[str, str, str | None], Any]
 
 
 def label_of(name: str) -> str:
@@ -48,8 +66,8 @@ def label_of(name: str) -> str:
 
 
 def text(name: str, key: str, note: str | None) -> str | None:
-    short = name in ("question", "query", "sentence")
-    given = st.text_area(label_of(name), key=key, help=note, height=LOW if short else HIGH)
+    height = HEIGHTS.get(name, HIGH)
+    given = st.text_area(label_of(name), key=key, help=note, height=height)
     return given if given and given.strip() else None
 
 
@@ -82,38 +100,62 @@ def upload(sort: Sort, label: str, key: str, note: str | None = None) -> tuple[s
     return given.name, uploads.checked(sort, given.name, given.getvalue())
 
 
+def held(draw: Callable[[], T]) -> tuple[T | None, Usage | None]:
+    """What a field gives, or what is wrong with it: said when all fields beside it are drawn.
+
+    A field that is not drawn once has forgotten what was in it.
+    """
+    try:
+        return draw(), None
+    except Usage as wrong:
+        return None, wrong
+
+
 def image(name: str, key: str, note: str | None) -> bytes | None:
     given = upload("image", label_of(name), key, note)
-    return given[1] if given else None
+    return uploads.typed(given[1]) if given else None
 
 
 def audio(name: str, key: str, note: str | None) -> bytes | None:
     """A file, or what was spoken here; the file counts where there are both."""
-    given = upload("audio", label_of(name), key, note)
+    given, wrong = held(lambda: upload("audio", label_of(name), key, note))
     spoken = st.audio_input("Or record it here", key=f"{key}-microphone")
+    if wrong:
+        raise wrong
     if given:
-        return given[1]
-    return uploads.checked("audio", "The recording", spoken.getvalue()) if spoken else None
+        return uploads.typed(given[1])
+    if spoken is None:
+        return None
+    return uploads.typed(uploads.checked("audio", "The recording", spoken.getvalue()))
 
 
 def table(name: str, key: str, note: str | None) -> uploads.Table | None:
     """A CSV file, or rows copied from a spreadsheet; the file counts where there are both."""
-    given = upload("table", f"{label_of(name)} as CSV", key, note)
+    given, wrong = held(lambda: upload("table", f"{label_of(name)} as CSV", key, note))
     pasted = st.text_area(
         "Or paste it",
         key=f"{key}-pasted",
         height=HIGH,
         help="The first row names the columns; commas, or tabs as a spreadsheet copies them.",
     )
+    if wrong:
+        raise wrong
     if given:
         return uploads.table_of(*given)
     return uploads.table_of("The table", (pasted or "").encode()) if pasted else None
 
 
-def messages(name: str, key: str, note: str | None) -> list[Message] | None:
-    """System prompt, earlier turns, the message, and a picture for models that see."""
-    system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
-    with st.expander("Earlier turns"):
+def messages(
+    name: str, key: str, note: str | None, said_in: Draw | None = None
+) -> list[Message] | None:
+    """The message, with a system prompt, earlier turns, and a picture for models that see.
+
+    `said_in` is the field of the message, where it is not a plain one.
+    """
+    said, wrong = held(lambda: (said_in or text)(name, key, note))
+    with st.expander("System prompt, earlier turns, picture"):
+        system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
+        st.caption("Earlier turns")
         turns = st.data_editor(
             pd.DataFrame({"role": pd.Series(dtype="str"), "content": pd.Series(dtype="str")}),
             num_rows="dynamic",
@@ -125,8 +167,9 @@ def messages(name: str, key: str, note: str | None) -> list[Message] | None:
             },
             alt="Earlier turns of the conversation: who said what, one a row",
         )
-    said = text(name, key, note)
-    seen = upload("image", "Picture, for models that see", f"{key}-image")
+        seen = upload("image", "Picture, for models that see", f"{key}-image")
+    if wrong:
+        raise wrong
     if said is None:
         return None
     picture = seen[1] if seen else None
@@ -157,7 +200,31 @@ def data_url(picture: bytes) -> str:
     return f"data:{picture_type(picture) or 'image/png'};base64,{encoded}"
 
 
-FIELDS: dict[Kind, Callable[[str, str, str | None], Any]] = {
+def text_or_document(name: str, key: str, note: str | None) -> str | None:
+    """A text, or a file that holds one; the file counts where there are both."""
+    typed = text(name, key, note)
+    given = upload("document", "Or a document", f"{key}-document")
+    return read_once(*given, key=f"{key}-read") if given else typed
+
+
+def read_once(name: str, content: bytes, *, key: str) -> str:
+    """The document's text, read again only when it is another; what is to be known of it is said.
+
+    Raises Usage for one that can't be read.
+    """
+    seen, document = st.session_state.get(key, (None, None))
+    if document is None or seen != content:
+        try:
+            document = read_bytes(content, name)
+        except Unusable as error:
+            raise Usage(str(error)) from error
+        st.session_state[key] = (content, document)
+    said = [f"{name}: {len(document.text):,} characters.", *document.notes]
+    st.caption(plain(" ".join(said)))
+    return str(document.text)
+
+
+FIELDS: dict[Kind, Draw] = {
     "text": text,
     "texts": texts,
     "labels": labels,

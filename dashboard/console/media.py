@@ -13,7 +13,7 @@ from hf_ledger.dashboard.console.column import Run
 from hf_ledger.dashboard.console.drawing import Segment, boxed, masked, opened, png_of
 from hf_ledger.dashboard.console.findings import Chunk, Score
 from hf_ledger.dashboard.console.foreign import download, show_text
-from hf_ledger.dashboard.console.uploads import is_sound
+from hf_ledger.dashboard.console.uploads import is_sound, sound_type
 
 MOST_BYTES = 200_000_000  # of a recording or a film that is played
 MOST_MASKS = 50
@@ -73,13 +73,6 @@ def play(content: object, name: str, key: str) -> bool:
     return True
 
 
-def sound_type(content: bytes) -> str:
-    """The media type by the first bytes; MP3 where nothing else is seen."""
-    starts = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg", b"\x1aE\xdf\xa3": "webm"}
-    known = starts.get(content[:4]) or ("mp4" if content[4:8] == b"ftyp" else "mpeg")
-    return f"audio/{known}"
-
-
 # -- seen --------------------------------------------------------------------------------------
 
 #: What was drawn for a run, for as long as there is the run: pages are drawn over and over.
@@ -135,8 +128,8 @@ def detected(run: Run) -> bool:
 
 
 def segmented(run: Run) -> bool:
-    """The picture tinted by its parts, and which they are."""
-    return found_on(run, with_masks, "The picture with each part tinted in a colour of its own")
+    """The picture tinted by its numbered parts, and which they are."""
+    return found_on(run, with_masks, "The picture with each part tinted and numbered")
 
 
 def found_on(

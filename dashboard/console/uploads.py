@@ -14,7 +14,7 @@ from hf_ledger.ingest.errors import Usage
 MEGABYTE = 1_000_000
 
 #: What a file is uploaded as.
-Sort = Literal["image", "audio", "table"]
+Sort = Literal["image", "audio", "table", "document"]
 
 
 class Limit(NamedTuple):
@@ -29,6 +29,7 @@ LIMITS: dict[Sort, Limit] = {
     "image": Limit(("png", "jpg", "jpeg", "webp", "gif"), 10, "picture"),
     "audio": Limit(("wav", "mp3", "flac", "m4a", "ogg", "webm"), 25, "recording"),
     "table": Limit(("csv",), 2, "table"),
+    "document": Limit(("txt", "md", "html", "htm", "pdf", "docx"), 20, "document"),
 }
 MOST_ROWS = 1_000
 MOST_COLUMNS = 50
@@ -56,6 +57,20 @@ def is_sound(content: bytes) -> bool:
     if content[4:8] == b"ftyp" or (content[:1] == b"\xff" and content[1:2] >= b"\xe0"):
         return True  # MP4's box, MPEG's frame
     return content.startswith(_SOUNDS) and content[8:12] != b"WEBP"
+
+
+def sound_type(content: bytes) -> str:
+    """The media type of a recording by its first bytes; MP3 where nothing else is seen."""
+    starts = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg", b"\x1aE\xdf\xa3": "webm"}
+    known = starts.get(content[:4]) or ("mp4" if content[4:8] == b"ftyp" else "mpeg")
+    return f"audio/{known}"
+
+
+def typed(content: bytes) -> bytes:
+    """The same bytes, told to hub's client with their media type: else it calls them JSON."""
+    from huggingface_hub.inference._common import MimeBytes
+
+    return MimeBytes(content, picture_type(content) or sound_type(content))
 
 
 def checked(sort: Sort, name: str, content: bytes) -> bytes:
