@@ -5,7 +5,18 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("startup", "recording", "peers", "ingest", "audit", "questions", "dashboard", "gateway")
+ALL = (
+    "startup",
+    "recording",
+    "peers",
+    "ingest",
+    "audit",
+    "routing",
+    "questions",
+    "dashboard",
+    "console",
+    "gateway",
+)
 
 
 def main() -> int:

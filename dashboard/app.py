@@ -27,7 +27,7 @@ PAGES = {
     ],
     "Build": [
         st.Page("views/console.py", title="Console", icon=":material/terminal:",
-                help="One prompt, streamed, beside its tokens, time and cost."),
+                help="One question to several models at once, with what each took and cost."),
         st.Page("views/connect.py", title="Connect", icon=":material/cable:",
                 help="Three lines that make your program keep a ledger."),
     ],

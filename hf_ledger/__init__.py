@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from hf_ledger.analytics.connect import connect
     from hf_ledger.ingest.doors.client import HuggingFaceInferenceClient
     from hf_ledger.ingest.doors.hook import attribute, carry, operation, record
+    from hf_ledger.ingest.doors.router.blocking import Router
+    from hf_ledger.ingest.doors.router.router import AsyncRouter
 
     __version__: str
 
 __all__ = [
+    "AsyncRouter",
     "HuggingFaceInferenceClient",
+    "Router",
     "__version__",
     "attribute",
     "carry",
@@ -30,7 +34,9 @@ __all__ = [
 
 #: Where each name lives; commands import this package too and need none of them.
 HOMES = {
+    "AsyncRouter": "hf_ledger.ingest.doors.router.router",
     "HuggingFaceInferenceClient": "hf_ledger.ingest.doors.client",
+    "Router": "hf_ledger.ingest.doors.router.blocking",
     "attribute": "hf_ledger.ingest.doors.hook",
     "carry": "hf_ledger.ingest.doors.hook",
     "connect": "hf_ledger.analytics.connect",

@@ -24,6 +24,7 @@ from hf_ledger.ingest.places import Places
 from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
+    from hf_ledger.dashboard.console.allowing import Allowance
     from hf_ledger.ingest.doors.gateway.limits.bank import Bank
     from hf_ledger.ingest.ledger.ledger import Ledger
     from hf_ledger.ingest.spool.collector import Collected
@@ -183,6 +184,7 @@ async def open_desk(desk: Desk) -> AsyncIterator[None]:
         stack.enter_context(owning(desk))
         stack.enter_context(witnessing(desk))
         stack.enter_context(running_errands(desk))
+        stack.enter_context(talking())
         lay_out(desk)
         gc.collect()
         gc.freeze()
@@ -228,8 +230,33 @@ def lay_out(desk: Desk) -> None:
             targets=tuple(sorted(desk.settings.targets)),
             places=desk.places,
             checkout=checkout(),
+            allowance=lambda: allowance_of(desk),
         )
     )
+
+
+def allowance_of(desk: Desk) -> Allowance:
+    """Budgets and limits of teams for the console's calls, from this process's own bank."""
+    from hf_ledger.dashboard.console.allowing import Allowance
+    from hf_ledger.ingest.doors.gateway.limits.leases import Purse
+    from hf_ledger.ingest.doors.gateway.limits.transports import Direct
+    from hf_ledger.ingest.doors.gateway.state_file import Watched
+
+    assert desk.bank is not None
+    purse = Purse(Direct(desk.bank), owner_lost=desk.settings.owner_lost)
+    state = Watched(desk.places.gateway_state).now
+    return Allowance(purse, state, desk.settings.gateway_max_tokens)
+
+
+@contextlib.contextmanager
+def talking() -> Iterator[None]:
+    """The console may call models for as long as the block runs."""
+    try:
+        yield
+    finally:
+        from hf_ledger.dashboard.console import running
+
+        running.close()
 
 
 def asking(ledger: Ledger) -> Any:

@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
-
 import pytest
-from factories_console import form_of, send
-from PIL import Image
+from factories_console import FILES, GIVEN, PNG, fill, fill_all, form_of, send
 from streamlit.testing.v1 import AppTest
 
-from hf_ledger.ingest.doors.router.tasks import TASKS, Kind, arguments
-
-
-def png() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (8, 6), "white").save(out, "PNG")
-    return out.getvalue()
-
-
-WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
-TABLE = b"city,people\nParis,2\nRome,3\n"
-
-#: What is filled in for each kind, and what the form gives for it.
-GIVEN: dict[Kind, Any] = {
-    "text": "Some text.",
-    "texts": ["one", "two"],
-    "labels": ["good", "bad"],
-    "messages": [{"role": "user", "content": "Some text."}],
-    "image": png(),
-    "audio": WAV,
-    "table": {"city": ["Paris", "Rome"], "people": ["2", "3"]},
-}
-TYPED: dict[Kind, str] = {
-    "text": "Some text.",
-    "messages": "Some text.",
-    "texts": "one\n\ntwo\n",
-    "labels": "good, bad,good",
-}
-FILES: dict[Kind, tuple[str, bytes, str]] = {
-    "image": ("it.png", png(), "image/png"),
-    "audio": ("it.wav", WAV, "audio/wav"),
-    "table": ("it.csv", TABLE, "text/csv"),
-}
-
-
-def fill(at: AppTest, name: str, kind: Kind) -> None:
-    if kind in FILES:
-        at.file_uploader(key=f"k-{name}").set_value(FILES[kind])
-    else:
-        at.text_area(key=f"k-{name}").set_value(TYPED[kind])
+from hf_ledger.ingest.doors.router.tasks import TASKS, arguments
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_filled_form_gives_what_the_task_takes(task: str) -> None:
     at = form_of(task)
-    for name, kind in TASKS[task].inputs.items():
-        fill(at, name, kind)
+    fill_all(at, task)
     given = send(at)
     assert given == {name: GIVEN[kind] for name, kind in TASKS[task].inputs.items()}
     assert arguments(task, given)
@@ -73,7 +29,7 @@ def test_an_empty_form_sends_nothing_and_says_what_is_missing(task: str) -> None
 def test_an_optional_input_may_be_left_out() -> None:
     at = form_of("image-to-image")
     fill(at, "image", "image")
-    assert send(at) == {"image": png()}
+    assert send(at) == {"image": PNG}
 
 
 def test_a_form_that_was_not_sent_gives_nothing() -> None:
@@ -101,7 +57,7 @@ def test_two_forms_of_a_page_know_their_own_fields() -> None:
 
     at = AppTest.from_function(script).run()
     at.text_area(key="one-text").set_value("first")
-    at.button[0].click().run()
+    at.button(key="one-send").click().run()
     assert at.session_state["found"] == [{"text": "first"}, None]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 from factories_console import drawn
 from huggingface_hub import InferenceClient
 from streamlit.testing.v1 import AppTest
 
-from hf_ledger.dashboard.console.parameters import PARAMETERS, nested
+from hf_ledger.dashboard.console.parameters import PARAMETERS, Parameter, nested
 from hf_ledger.ingest.doors.router.tasks import TASKS
 
 
@@ -71,3 +72,29 @@ def test_inner_names_are_nested() -> None:
     at.number_input(key="k-generate_parameters.max_length").set_value(90)
     assert drawn(at).session_state["chosen"] == {"generate_parameters": {"max_length": 90}}
     assert nested({"a.b": 1, "a.c": 2, "d": 3}) == {"a": {"b": 1, "c": 2}, "d": 3}
+
+
+def sample(parameter: Parameter) -> Any:
+    """A value that the field takes."""
+    if parameter.sort == "whole":
+        return int(max(20, parameter.low or 0))
+    return {"number": 0.5, "switch": False, "text": "de"}[parameter.sort]
+
+
+@pytest.mark.parametrize("task", PARAMETERS)
+def test_what_was_put_is_chosen(task: str) -> None:
+    """Every field can be set from outside, and gives back what it was set to."""
+    flat = {
+        each.name: each.choices[0] if each.choices else sample(each) for each in PARAMETERS[task]
+    }
+
+    def script(task: str, given: dict) -> None:  # type: ignore[type-arg]
+        import streamlit as st
+
+        from hf_ledger.dashboard.console import parameters
+
+        parameters.put(task, "k", given)
+        st.session_state["chosen"] = parameters.choose(task, "k")
+
+    at = AppTest.from_function(script, kwargs={"task": task, "given": nested(flat)})
+    assert drawn(at).session_state["chosen"] == nested(flat)

@@ -6,7 +6,9 @@ import csv
 import io
 import json
 
+import factories_engines as engines
 import pytest
+from factories_engines import serving
 
 from hf_ledger.cli import main
 from hf_ledger.ingest.places import Places
@@ -66,6 +68,30 @@ def test_targets_for_people(capsys: pytest.CaptureFixture[str], written: Places)
     assert "own" in shown
     assert "8192" in shown
     assert "max_output_tokens" not in shown, "a column of which nothing is known"
+
+
+def test_refresh_asks_and_says_what_failed(
+    capsys: pytest.CaptureFixture[str], places: Places
+) -> None:
+    with serving(engines.vllm()) as engine:
+        places.make()
+        places.config.write_text(
+            f'[targets.own]\nkind = "self_hosted"\nurl = "{engine.url}"\n'
+            '[targets.gone]\nkind = "self_hosted"\nurl = "http://127.0.0.1:9"\n'
+        )
+        before = json.loads(said(capsys, "targets", "--format", "json"))
+        assert (before["sources"], engine.asked) == ([], []), "nobody is asked unasked"
+        capsys.readouterr()
+        assert main(["route", "targets", "--refresh", "--format", "json"]) == 0
+    shown, failed = capsys.readouterr()
+    own, gone = json.loads(shown)["targets"]
+    assert (own["context_length"], own["engine"], gone["engine"]) == (40_960, "vllm", None)
+    assert own["seen"].endswith("+00:00")
+    sources = {source["name"]: source for source in json.loads(shown)["sources"]}
+    assert (sources[engine.url]["models"], sources[engine.url]["why"]) == (1, None)
+    assert sources["http://127.0.0.1:9"]["why"] == "it can't be reached (ConnectError)"
+    assert failed.startswith("http://127.0.0.1:9 has told nothing since 20")
+    assert "Traceback" not in failed
 
 
 def test_none_yet_says_what_to_write(capsys: pytest.CaptureFixture[str], places: Places) -> None:

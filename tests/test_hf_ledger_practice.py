@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_ledger.ingest.errors import Unusable
-from hf_ledger.practice import TITLE, answers, mishaps, models
+from hf_ledger.practice import TITLE, answers, media, mishaps, models, pipelines
 from hf_ledger.practice.serving import bound
 
 CHAT = "meta-llama/Llama-3.1-8B-Instruct"
@@ -135,27 +135,27 @@ def test_embeddings_count_words_of_all_texts() -> None:
 
 
 def test_the_picture_is_a_png() -> None:
-    picture = answers.picture()
+    picture = media.picture()
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     length = int.from_bytes(picture[8:12], "big")
     header = picture[12 : 16 + length]
     assert int.from_bytes(picture[16 + length : 20 + length], "big") == zlib.crc32(header)
 
 
-@pytest.mark.parametrize("task", sorted(answers.PIPELINES))
+@pytest.mark.parametrize("task", sorted(pipelines.PIPELINES))
 def test_every_task_answers_something_of_its_own(task: str) -> None:
     body = {"inputs": "some text", "parameters": {"candidate_labels": ["a", "b"]}}
-    said = answers.pipeline_reply(task, body)
+    said = pipelines.pipeline_reply(task, body)
     assert said is not None
     assert "is not played here" not in str(said)
 
 
 def test_unplayed_tasks_say_so() -> None:
-    assert "video" in str(answers.pipeline_reply("text-to-video", {}))
+    assert "video" in str(pipelines.pipeline_reply("text-to-video", {}))
 
 
 def test_labels_share_one() -> None:
-    said = answers.labelled({"parameters": {"candidate_labels": ["a", "b", "c", "d"]}})
+    said = pipelines.labelled({"parameters": {"candidate_labels": ["a", "b", "c", "d"]}})
     assert [item["score"] for item in said] == [1 / 4] * 4  # type: ignore[attr-defined]
 
 

@@ -13,7 +13,7 @@ from factories_practice import Practice, chat, practice_server
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_ledger.practice import TITLE, answers, mishaps, models
+from hf_ledger.practice import TITLE, answers, mishaps, models, pipelines
 
 CHAT = "/v1/chat/completions"
 
@@ -155,9 +155,9 @@ names = ("messages", "max_tokens", "inputs", "parameters", "input", "prompt", "s
 bodies = st.fixed_dictionaries({}, optional=dict.fromkeys(names, anything))
 
 
-@given(bodies, st.sampled_from(sorted(answers.PIPELINES)))
+@given(bodies, st.sampled_from(sorted(pipelines.PIPELINES)))
 def test_any_body_has_an_answer_to_every_task(body: dict[str, Any], task: str) -> None:
-    said = answers.pipeline_reply(task, body)
+    said = pipelines.pipeline_reply(task, body)
     assert isinstance(said, bytes) or json.dumps(said)
 
 

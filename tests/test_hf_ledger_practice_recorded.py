@@ -58,7 +58,7 @@ FAILING = {
     "402": "quota",
     "403": "auth",
     "410": "not_found",
-    "424": "other",
+    "424": "server_error",
     "504": "timeout",
     "502": "server_error",
     "loading": "model_loading",

@@ -183,7 +183,7 @@ async def test_leaving_a_stream_closes_it(practice: Practice, places: Places) ->
     target = at(practice, "practice/words=400,slow=20")
     pieces = stream(target, "chat-completion", INPUTS, seen=Seen(), timeout_s=5, pools=pools)
     assert await anext(pieces)
-    await pieces.aclose()  # type: ignore[attr-defined]
+    await pieces.aclose()
     call = only_call(places)
     assert (call.outcome, call.stream) == ("interrupted", True)
     await pools.close()

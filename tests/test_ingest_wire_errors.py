@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hf_ledger.ingest.wire.errors import error_kind, kind_of_body, kind_of_status
 
+LLAMA_LOADING = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
 LOADING = {"error": "Model facebook/bart-base is currently loading", "estimated_time": 22.3}
 CREDITS = {"error": "You have exceeded your monthly included credits for Inference Providers."}
 
@@ -44,7 +45,13 @@ CREDITS = {"error": "You have exceeded your monthly included credits for Inferen
         (422, {"error": "Input validation error", "error_type": "validation"}, "bad_request"),
         (422, b"Failed to deserialize the JSON body into the target type", "bad_request"),
         (422, {"detail": [{"type": "missing", "loc": ["body", "height"]}]}, "bad_request"),
-        (424, {"error": "Request failed during generation", "error_type": "generation"}, "other"),
+        (
+            424,
+            {"error": "Request failed during generation", "error_type": "generation"},
+            "server_error",
+        ),
+        (424, {"error": "Backend error", "error_type": "Backend"}, "server_error"),
+        (413, {"error": "`inputs` must have less", "error_type": "Validation"}, "bad_request"),
         (
             429,
             {"error": "Rate limit reached. Please log in or use a HF access token"},
@@ -60,6 +67,8 @@ CREDITS = {"error": "You have exceeded your monthly included credits for Inferen
         (500, b"<html>oops</html>", "server_error"),
         (502, b"Bad Gateway", "server_error"),
         (503, LOADING, "model_loading"),
+        (503, LLAMA_LOADING, "model_loading"),
+        (503, {"error": {"code": 503, "message": "no slot", "type": "x"}}, "server_error"),
         (503, {"error": "Service Unavailable"}, "server_error"),
         (503, {"error": "The endpoint is scaled to zero"}, "model_loading"),
         (503, {"error": "no available capacity"}, "overloaded"),

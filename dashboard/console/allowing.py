@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +22,14 @@ from hf_ledger.ingest.doors.gateway.checks.concurrency import too_many
 from hf_ledger.ingest.doors.gateway.limits.buckets import CAPACITY, PER_SECOND
 from hf_ledger.ingest.doors.gateway.limits.leases import Purse
 from hf_ledger.ingest.doors.gateway.limits.pricing import (
+    FREE,
     Prices,
     asked_tokens,
     cost_of,
     worst_case,
 )
 from hf_ledger.ingest.doors.gateway.limits.reserving import Reservation
+from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.gateway.state import Limits, State
 from hf_ledger.ingest.doors.router.target import Target
 
@@ -39,10 +41,15 @@ LIMIT_OF = {"chat-completion": "max_tokens", "text-generation": "max_new_tokens"
 
 @dataclass(slots=True)
 class Held:
-    """What goes with a call that was let pass, and the call itself once it is over."""
+    """What goes with a call that was let pass: which targets may be asked, with which limit.
 
+    Whoever sends puts into `calls` what each target was asked.
+    """
+
+    targets: tuple[Target, ...]
     most_tokens: int | None = None
-    call: Call | None = None
+    calls: list[tuple[str, Call]] = field(default_factory=list)  # target's name → call
+    unseen: bool = False  # something may have been sent that nobody told of
 
 
 class Allowance:
@@ -58,21 +65,34 @@ class Allowance:
         self._priced: tuple[State, Prices] | None = None
 
     @asynccontextmanager
-    async def held(self, run: Run, target: Target) -> AsyncIterator[Held]:
-        """Hold what the call needs while it lasts; put the finished call into what this yields.
+    async def held(self, run: Run, targets: Sequence[Target]) -> AsyncIterator[Held]:
+        """Hold what a call to any of these targets needs, for as long as it lasts.
 
-        Raises `Refused` where a budget has not enough left, or the team asks too often.
+        A target for which a budget has not enough left is not asked; where none is left, or the
+        team asks too often, raises `Refused`.
         """
-        asking, team = asking_of(run, target, self.state()), run.question.team
-        limits = asking.state.teams.get(team or "", Limits())
+        state, team = self.state(), run.question.team
+        limits = state.teams.get(team or "", Limits())
         with self._slot(team, limits):
-            await self._draw(asking, team, limits)
-            reservation = await self._reserve(asking)
-            held = Held(self._most_tokens(run, reservation))
-            try:
+            await self._draw(run, targets[0], limits)
+            async with AsyncExitStack() as stack:
+                held = Held(())
+                refused: Refused | None = None
+                for target in targets:
+                    try:
+                        await self._hold(run, target, held, stack)
+                    except Refused as why:
+                        refused = refused or why
+                if refused is not None and not held.targets:
+                    raise refused
                 yield held
-            finally:
-                self._settle(reservation, asking, held.call)
+
+    async def _hold(self, run: Run, target: Target, held: Held, stack: AsyncExitStack) -> None:
+        asking = asking_of(run, target, self.state())
+        reservation = await self._reserve(asking)
+        stack.callback(self._settle, reservation, asking, held, target.name)
+        held.targets += (target,)
+        held.most_tokens = held.most_tokens or self._most_tokens(run, reservation)
 
     def prices(self, state: State) -> Prices:
         """The state's prices, looked up and not searched."""
@@ -110,14 +130,14 @@ class Allowance:
         )
         return self._default if hard and open_ended else None
 
-    async def _draw(self, asking: Asking, team: str | None, limits: Limits) -> None:
+    async def _draw(self, run: Run, target: Target, limits: Limits) -> None:
         """One token of the team's bucket, where the team has limits of its own."""
-        if team is None or (limits.capacity is None and limits.per_second is None):
+        team = run.question.team
+        if limits.capacity is None and limits.per_second is None:
             return
         capacity = CAPACITY if limits.capacity is None else limits.capacity
         per_second = PER_SECOND if limits.per_second is None else limits.per_second
-        model = (asking.call and asking.call.requested_model) or ""
-        wait = self.purse.draw(f"console:{team}", model, capacity, per_second)
+        wait = self.purse.draw(f"console:{team}", target.model or "", capacity, per_second)
         if wait is not None:
             await wait
 
@@ -127,13 +147,19 @@ class Allowance:
         found = self.purse.reserve(asking.state, labels_of(asking, asking.call), asking.reserved)
         return await found if isinstance(found, Awaitable) else found
 
-    def _settle(self, held: Reservation, asking: Asking, call: Call | None) -> None:
-        """Count what it did cost; nothing where nothing was sent."""
-        if call is None or asking.reserved == 0:
-            self.purse.settle(held, Decimal(0))
-        else:
-            cost = cost_of(call, self.prices(asking.state))
-            self.purse.settle(held, cost, call.provider)
+    def _settle(self, held: Reservation, asking: Asking, of: Held, name: str) -> None:
+        """Count what the calls to a target did cost; nothing where none was sent there."""
+        calls = [call for asked, call in of.calls if asked == name]
+        if of.unseen and asking.reserved != 0:
+            self.purse.settle(held, None)
+            return
+        if not calls or asking.reserved == 0:
+            self.purse.settle(held, FREE)
+            return
+        costs = [self.cost(call) for call in calls]
+        known = [cost for cost in costs if cost is not None]
+        whole = sum(known, FREE) if len(known) == len(costs) else None
+        self.purse.settle(held, whole, calls[-1].provider)
 
 
 def asking_of(run: Run, target: Target, state: State) -> Asking:

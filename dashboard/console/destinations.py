@@ -34,6 +34,19 @@ def targets(shelf: Shelf) -> list[str]:
     return [*offered, ROUTER] if shelf.targets else offered
 
 
+def destinations(column: Column, shelf: Shelf) -> tuple[Target, ...]:
+    """Where this column's calls may go: one place, or by a policy any of the settings' targets.
+
+    Raises Usage for what the server does not offer.
+    """
+    if column.target != ROUTER:
+        return (destination(column, shelf),)
+    if not shelf.targets or not column.policy:
+        raise Usage(NOT_OFFERED.format(target=column.target))
+    registry = Registry(shelf.places)
+    return tuple(registry.named(name) for name in shelf.targets)
+
+
 def destination(column: Column, shelf: Shelf) -> Target:
     """Where this column's calls go. Raises Usage for what the server does not offer."""
     if column.target not in targets(shelf) or column.target == ROUTER:

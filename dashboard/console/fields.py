@@ -37,10 +37,14 @@ NOTES: dict[tuple[str, str], str] = {
 }
 LOW = 80  # pixels, for a field of one or two lines
 HIGH = 160
+HEIGHTS = {"question": LOW, "query": LOW, "sentence": LOW, "messages": 100}
 
 ROLES = ("user", "assistant")
 
 Message = dict[str, Any]
+
+#: Draws a field of this name, key and note, and gives what is in it.
+Draw = Callable[[str, str, str | None], Any]
 
 
 def label_of(name: str) -> str:
@@ -48,8 +52,8 @@ def label_of(name: str) -> str:
 
 
 def text(name: str, key: str, note: str | None) -> str | None:
-    short = name in ("question", "query", "sentence")
-    given = st.text_area(label_of(name), key=key, help=note, height=LOW if short else HIGH)
+    height = HEIGHTS.get(name, HIGH)
+    given = st.text_area(label_of(name), key=key, help=note, height=height)
     return given if given and given.strip() else None
 
 
@@ -84,7 +88,7 @@ def upload(sort: Sort, label: str, key: str, note: str | None = None) -> tuple[s
 
 def image(name: str, key: str, note: str | None) -> bytes | None:
     given = upload("image", label_of(name), key, note)
-    return given[1] if given else None
+    return uploads.typed(given[1]) if given else None
 
 
 def audio(name: str, key: str, note: str | None) -> bytes | None:
@@ -92,8 +96,10 @@ def audio(name: str, key: str, note: str | None) -> bytes | None:
     given = upload("audio", label_of(name), key, note)
     spoken = st.audio_input("Or record it here", key=f"{key}-microphone")
     if given:
-        return given[1]
-    return uploads.checked("audio", "The recording", spoken.getvalue()) if spoken else None
+        return uploads.typed(given[1])
+    if spoken is None:
+        return None
+    return uploads.typed(uploads.checked("audio", "The recording", spoken.getvalue()))
 
 
 def table(name: str, key: str, note: str | None) -> uploads.Table | None:
@@ -110,10 +116,17 @@ def table(name: str, key: str, note: str | None) -> uploads.Table | None:
     return uploads.table_of("The table", (pasted or "").encode()) if pasted else None
 
 
-def messages(name: str, key: str, note: str | None) -> list[Message] | None:
-    """System prompt, earlier turns, the message, and a picture for models that see."""
-    system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
-    with st.expander("Earlier turns"):
+def messages(
+    name: str, key: str, note: str | None, said_in: Draw | None = None
+) -> list[Message] | None:
+    """The message, with a system prompt, earlier turns, and a picture for models that see.
+
+    `said_in` is the field of the message, where it is not a plain one.
+    """
+    said = (said_in or text)(name, key, note)
+    with st.expander("System prompt, earlier turns, picture"):
+        system = st.text_area("System prompt", key=f"{key}-system", height=LOW)
+        st.caption("Earlier turns")
         turns = st.data_editor(
             pd.DataFrame({"role": pd.Series(dtype="str"), "content": pd.Series(dtype="str")}),
             num_rows="dynamic",
@@ -125,8 +138,7 @@ def messages(name: str, key: str, note: str | None) -> list[Message] | None:
             },
             alt="Earlier turns of the conversation: who said what, one a row",
         )
-    said = text(name, key, note)
-    seen = upload("image", "Picture, for models that see", f"{key}-image")
+        seen = upload("image", "Picture, for models that see", f"{key}-image")
     if said is None:
         return None
     picture = seen[1] if seen else None
@@ -157,7 +169,7 @@ def data_url(picture: bytes) -> str:
     return f"data:{picture_type(picture) or 'image/png'};base64,{encoded}"
 
 
-FIELDS: dict[Kind, Callable[[str, str, str | None], Any]] = {
+FIELDS: dict[Kind, Draw] = {
     "text": text,
     "texts": texts,
     "labels": labels,

@@ -65,6 +65,11 @@ def items(value: object) -> list[Any]:
     return items(found[0]) if len(found) == 1 and isinstance(found[0], list) else found
 
 
+def empty(value: object) -> bool:
+    """Whether nothing was found, and the model said so."""
+    return isinstance(value, list) and not value
+
+
 def text_of(value: object) -> str | None:
     """The text of a result that is one."""
     if isinstance(value, str):
@@ -96,7 +101,7 @@ def entities_of(value: object, length: int) -> list[Span] | None:
         type(start) is int and type(end) is int and isinstance(kind, str)
         for start, end, kind in found
     )
-    if not good or (not found and value != []):
+    if not good or not (found or empty(value)):
         return None
     return [Span(start, end, kind) for start, end, kind in found if 0 <= start < end <= length]
 
@@ -146,4 +151,41 @@ def boxes_of(value: object) -> list[Box] | None:
         if not isinstance(label, str) or len(whole) < 4:
             return None
         found.append(Box(label, number(field(each, "score")), *whole))
-    return found if found or value == [] else None
+    return found if found or empty(value) else None
+
+
+def vectors_of(value: object) -> list[list[float]] | None:
+    """Embeddings, one a row; token vectors of several texts count as rows too."""
+    rows = value.tolist() if hasattr(value, "tolist") else value
+    while isinstance(rows, list) and rows and isinstance(rows[0], list):
+        if not isinstance(rows[0][0] if rows[0] else None, list):
+            found = [numbers_of(row) for row in rows]
+            good = [row for row in found if row is not None]
+            return good if len(good) == len(found) else None
+        rows = [row for inner in rows if isinstance(inner, list) for row in inner]
+    flat = numbers_of(rows)
+    return [flat] if flat else None
+
+
+def cells_of(value: object) -> list[tuple[int, int]]:
+    """Rows and columns of a table that an answer stands on."""
+    found = items_of_pairs(field(value, "coordinates"))
+    return [(row, column) for row, column in found if type(row) is int and type(column) is int]
+
+
+def items_of_pairs(value: object) -> list[tuple[Any, Any]]:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return []
+    pairs = [each for each in value if isinstance(each, Sequence) and len(each) == 2]
+    return [(first, second) for first, second in pairs]
+
+
+def sounds_of(value: object) -> list[tuple[str, bytes]] | None:
+    """Labelled recordings."""
+    found = [(field(each, "label"), field(each, "blob")) for each in items(value)]
+    good = [
+        (label, blob)
+        for label, blob in found
+        if isinstance(label, str) and isinstance(blob, bytes) and blob
+    ]
+    return good if good and len(good) == len(found) else None

@@ -6,6 +6,7 @@ Names are those of the client's own arguments; `generate_parameters.max_length` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import streamlit as st
@@ -158,6 +159,17 @@ def number(parameter: Parameter, key: str) -> float | int | None:
     return st.number_input(
         parameter.label, low, high, value=None, step=step, key=key, placeholder="Default"
     )
+
+
+def put(task: str, key: str, values: Mapping[str, Any]) -> None:
+    """Set the fields that `choose` will draw; for callbacks, before they are drawn."""
+    for each in PARAMETERS.get(task, ()):
+        outer, _, inner = each.name.rpartition(".")
+        value = values.get(outer, {}).get(inner) if outer else values.get(inner)
+        if each.sort == "switch" and value is not None:
+            value = "Yes" if value else "No"
+        blank = "" if each.sort == "text" else None
+        st.session_state[f"{key}-{each.name}"] = blank if value is None else value
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:

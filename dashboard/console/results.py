@@ -6,18 +6,18 @@ What a model said is foreign: it is never HTML, never a formula, and loads nothi
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from hf_ledger.dashboard.console import findings
+from hf_ledger.dashboard.console import findings, media
+from hf_ledger.dashboard.console.bars import MOST_ROWS, bars, labels
 from hf_ledger.dashboard.console.column import Run
 from hf_ledger.dashboard.console.findings import Score
-from hf_ledger.dashboard.console.foreign import MOST_SHOWN, show_text
-from hf_ledger.dashboard.console.marked import Span, legend, marked
-
-#: Rows of a result that are shown; the rest is no longer read by anybody.
-MOST_ROWS = 200
+from hf_ledger.dashboard.console.foreign import MOST_SHOWN, download, show_text
+from hf_ledger.dashboard.console.marked import Span, grid, legend, marked
+from hf_ledger.dashboard.format import plain
 
 #: Draws a value and says whether it had the form that it draws.
 Drawer = Callable[[Run], bool]
@@ -61,30 +61,6 @@ def text(run: Run) -> bool:
         return False
     show_text(said, run.id)
     return True
-
-
-# -- labels ------------------------------------------------------------------------------------
-
-
-def labels(run: Run) -> bool:
-    found = findings.scores_of(run.value)
-    if found is None:
-        return False
-    bars("Label", found, "Labels and how sure the model is of each, surest first")
-    return True
-
-
-def bars(heading: str, found: Sequence[Score], alt: str) -> None:
-    """A bar for each; in per cent where they are shares of one, else as numbers."""
-    rows = [{heading: each.label, "Score": each.score} for each in found[:MOST_ROWS]]
-    known = [each.score for each in found if each.score is not None]
-    shares = all(0 <= score <= 1 for score in known)
-    number = (
-        st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-        if shares
-        else st.column_config.NumberColumn(format="%.4f")
-    )
-    st.dataframe(rows, column_config={"Score": number}, hide_index=True, alt=alt, placeholder="–")
 
 
 # -- places in a text --------------------------------------------------------------------------
@@ -144,15 +120,56 @@ def similarities(run: Run) -> bool:
     return True
 
 
+# -- tables and numbers ------------------------------------------------------------------------
+
+
+def table(run: Run) -> bool:
+    """The answer, and the table with the cells it stands on."""
+    said = findings.field(run.value, "answer")
+    if not isinstance(said, str):
+        return False
+    st.text(said)
+    how = findings.field(run.value, "aggregator")
+    if isinstance(how, str) and how not in ("", "NONE"):
+        st.caption(f"Of the marked cells: {plain(how)}")
+    given = run.question.inputs.get("table")
+    if isinstance(given, dict):
+        st.html(grid(given, findings.cells_of(run.value)))
+    return True
+
+
+def embedding(run: Run) -> bool:
+    """How long each vector is, its first numbers, and all of them as a file."""
+    found = findings.vectors_of(run.value)
+    if found is None:
+        return False
+    rows = [
+        {
+            "Dimensions": len(row),
+            "Length": math.sqrt(math.fsum(each * each for each in row)),
+            "First values": ", ".join(f"{each:.4f}" for each in row[:6]),
+        }
+        for row in found[:MOST_ROWS]
+    ]
+    st.dataframe(rows, hide_index=True, alt="Vectors: dimensions, length and first values")
+    whole = json.dumps(found if len(found) > 1 else found[0]).encode()
+    download("Vectors as JSON", whole, "embedding.json", f"{run.id}-vectors")
+    return True
+
+
 DRAWERS: dict[str, Drawer] = {
     "chat-completion": text,
     "text-generation": text,
     "summarization": text,
     "translation": text,
+    "image-to-text": text,
     "text-classification": labels,
     "zero-shot-classification": labels,
     "token-classification": entities,
     "question-answering": answers,
     "fill-mask": words,
     "sentence-similarity": similarities,
+    "table-question-answering": table,
+    "feature-extraction": embedding,
+    **media.DRAWERS,
 }

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    nullcontext,
+)
+from typing import Any
 
 from hf_ledger.dashboard.books import Shelf
+from hf_ledger.dashboard.console import refusing
+from hf_ledger.dashboard.console.allowing import LIMIT_OF, Allowance, Held
 from hf_ledger.dashboard.console.column import PRACTICE, Run
-from hf_ledger.dashboard.console.destinations import destination
+from hf_ledger.dashboard.console.destinations import destinations
 from hf_ledger.dashboard.console.engine import Changed
+from hf_ledger.ingest.call import Call
+from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.hook.labels import attribute
 from hf_ledger.ingest.doors.router import calling
+from hf_ledger.ingest.doors.router.routed import RouteFailed
+from hf_ledger.ingest.doors.router.router import AsyncRouter
 from hf_ledger.ingest.doors.router.seen import Seen
 from hf_ledger.ingest.doors.router.target import Target
 from hf_ledger.ingest.doors.router.tasks import task_named
-
-if TYPE_CHECKING:
-    from hf_ledger.dashboard.console.allowing import Allowance, Held
 
 TIMEOUT_SECONDS = 120.0
 ROW_SECONDS = 5.0
@@ -39,44 +48,71 @@ async def opened(shelf: Shelf) -> AsyncIterator[Sending]:
         if allowance is not None:
             allowance.purse.start()
             stack.push_async_callback(allowance.purse.close)
-        yield Sending(shelf, allowance)
+        yield Sending(shelf, allowance, stack)
 
 
 class Sending:
     """Sends runs for one shelf."""
 
-    def __init__(self, shelf: Shelf, allowance: Allowance | None = None) -> None:
+    def __init__(self, shelf: Shelf, allowance: Allowance | None, stack: AsyncExitStack) -> None:
         self._shelf = shelf
         self._allowance = allowance
+        self._stack = stack
+        self._router: AsyncRouter | None = None
 
     async def send(self, run: Run, changed: Changed) -> None:
         """Ask once, and fill the run in as the answer comes. Raises `LedgerError`."""
-        target = destination(run.column, self._shelf)
-        calling.watched(target, self._shelf.places)
-        said = run.question
-        with attribute(app="console", team=said.team, source="console", purpose=run.purpose):
-            async with self._held(run, target) as held:
-                seen = Seen()
-                try:
-                    await ask(run, target, held, seen, changed)
-                finally:
-                    held.call = seen.call
-                    self._finish(run, seen)
+        targets = destinations(run.column, self._shelf)
+        for target in targets:
+            calling.watched(target, self._shelf.places)
+        team, purpose = run.question.team, run.purpose
+        with attribute(app="console", team=team, source="console", purpose=purpose):
+            try:
+                async with self._held(run, targets) as held:
+                    await self._ask(run, held, changed)
+            except Refused as refused:
+                call = refusing.keep(run, targets[0], refused)
+                run.call_id = call.call_id if call else None
+                raise
 
-    def _held(self, run: Run, target: Target) -> Any:
+    def _held(self, run: Run, targets: Sequence[Target]) -> AbstractAsyncContextManager[Held]:
         if self._allowance is None or run.column.target == PRACTICE:
-            from hf_ledger.dashboard.console.allowing import Held
+            return nullcontext(Held(tuple(targets)))
+        return self._allowance.held(run, targets)
 
-            return nullcontext(Held())
-        return self._allowance.held(run, target)
+    async def _ask(self, run: Run, held: Held, changed: Changed) -> None:
+        if run.column.policy:
+            await self._by_policy(run, held, changed)
+            return
+        (target,) = held.targets
+        seen = Seen()
+        try:
+            await ask(run, target, held, seen, changed)
+        finally:
+            if seen.call is not None:
+                held.calls.append((target.name, seen.call))
+                self._price(run, seen.call)
+            finish(run, seen)
 
-    def _finish(self, run: Run, seen: Seen) -> None:
-        fill(run, seen)
-        run.sent, run.received = sent_text(seen), received_text(seen)
-        found = FINISH.findall(seen.reply)
-        run.finish_reason = found[-1].decode() if found else None
-        if seen.call is not None and self._allowance is not None:
-            run.cost = self._allowance.cost(seen.call)
+    async def _by_policy(self, run: Run, held: Held, changed: Changed) -> None:
+        if self._router is None:
+            self._router = AsyncRouter.open(self._shelf.places)
+            self._stack.push_async_callback(self._router.close)
+        try:
+            await ask_router(self._router, run, held, changed)
+        except asyncio.CancelledError:
+            held.unseen = not run.attempts
+            raise
+        finally:
+            for attempt in run.attempts:
+                if attempt.call is not None:
+                    held.calls.append((attempt.target.name, attempt.call))
+                    told(run, attempt.call)
+                    self._price(run, attempt.call)
+
+    def _price(self, run: Run, call: Call) -> None:
+        if self._allowance is not None:
+            run.cost = self._allowance.cost(call)
 
     async def settle(self, run: Run) -> None:
         """Take over the figures of the run's row, as soon as the ledger has it."""
@@ -95,37 +131,71 @@ async def ask(run: Run, target: Target, held: Held, seen: Seen, changed: Changed
     """The call itself; a task that streams is streamed."""
     said, task = run.question, run.question.task
     parameters = limited(run, held.most_tokens)
-    told: dict[str, Any] = {"seen": seen, "timeout_s": TIMEOUT_SECONDS}
+    wire: dict[str, Any] = {"seen": seen, "timeout_s": TIMEOUT_SECONDS}
     if not task_named(task).streams:
-        run.value = await calling.answer(target, task, said.inputs, parameters, **told)
+        run.value = await calling.answer(target, task, said.inputs, parameters, **wire)
         return
-    async for piece in calling.stream(target, task, said.inputs, parameters, **told):
-        run.text += piece
-        fill(run, seen)
-        changed(run)
+    pieces = calling.stream(target, task, said.inputs, parameters, **wire)
+    async with aclosing(pieces):
+        async for piece in pieces:
+            run.text += piece
+            if seen.call is not None:
+                told(run, seen.call)
+            changed(run)
     run.value = run.text
+
+
+async def ask_router(router: AsyncRouter, run: Run, held: Held, changed: Changed) -> None:
+    """The same by a policy, over the targets that budgets allow; what was tried is noted."""
+    said = run.question
+    parameters = limited(run, held.most_tokens)
+    wishes: dict[str, Any] = {
+        "task": said.task,
+        "policy": run.column.policy,
+        "targets": tuple(target.name for target in held.targets),
+        "segment": said.team,
+    }
+    try:
+        if not task_named(said.task).streams:
+            routed = await router.run(None, said.inputs, parameters, **wishes)
+            run.value, run.attempts = routed.value, routed.attempts
+            return
+        async with router.stream(None, said.inputs, parameters, **wishes) as answer:
+            try:
+                async for piece in answer:
+                    run.text += piece
+                    changed(run)
+            finally:
+                await answer.leave()
+                run.attempts = answer.routed.attempts
+        run.value = run.text
+    except RouteFailed as failed:
+        run.attempts = failed.attempts
+        raise
 
 
 def limited(run: Run, most_tokens: int | None) -> dict[str, Any]:
     """The column's parameters, and the limit that a budget's hold asks for."""
-    from hf_ledger.dashboard.console.allowing import LIMIT_OF
-
     parameters = dict(run.column.parameters)
     if most_tokens is not None:
         parameters[LIMIT_OF[run.question.task]] = most_tokens
     return parameters
 
 
-def fill(run: Run, seen: Seen) -> None:
-    """What the wire has shown so far."""
-    call = seen.call
-    if call is None:
-        return
+def told(run: Run, call: Call) -> None:
+    """What a call shows so far, or was."""
     run.call_id, run.provider = call.call_id, call.provider
-    run.ttft_ms = call.ttft_ms
-    if seen.over:
-        run.input_tokens, run.output_tokens = call.input_tokens, call.output_tokens
-        run.latency_ms = call.latency_ms
+    run.ttft_ms, run.latency_ms = call.ttft_ms, call.latency_ms
+    run.input_tokens, run.output_tokens = call.input_tokens, call.output_tokens
+
+
+def finish(run: Run, seen: Seen) -> None:
+    """What is known once the call is over."""
+    if seen.call is not None:
+        told(run, seen.call)
+    run.sent, run.received = sent_text(seen), received_text(seen)
+    found = FINISH.findall(seen.reply)
+    run.finish_reason = found[-1].decode() if found else None
 
 
 def take_over(run: Run, row: Row) -> None:

@@ -1,132 +1,122 @@
-"""Console: one prompt to a chosen model, streamed, beside what it took and cost.
+"""Console: one question to up to four columns, streamed side by side, with what each took and cost.
 
-The model is called only where a prompt is submitted; everything else is drawn from the session.
+Models are called only where the form was sent; everything else is drawn from the session.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from hf_ledger.analytics.words import PRACTICE as PRACTICE_WORDS
-from hf_ledger.analytics.words import dollars
-from hf_ledger.dashboard import loaders, talking
-from hf_ledger.dashboard.books import LABELS, shelf
-from hf_ledger.dashboard.calldrawer import priced
-from hf_ledger.dashboard.format import full, milliseconds, plain
-from hf_ledger.dashboard.talking import Turn
+from hf_ledger.dashboard.books import shelf
+from hf_ledger.dashboard.console import answers, forms, heads, history, linking, pricing, running
+from hf_ledger.dashboard.console.board import Board
+from hf_ledger.dashboard.console.column import Question
+from hf_ledger.dashboard.console.offers import Offers, offers_of
+from hf_ledger.dashboard.format import plain
+from hf_ledger.ingest.doors.router.tasks import TASKS
 
-FIRST_MODEL = "meta-llama/Llama-3.3-70B-Instruct"
-
-Row = dict[str, Any]
+KEY = "console"
 
 
-def offers() -> dict[str, list[str]]:
-    """Models of the router's list with the providers that serve them there."""
-    found: dict[str, list[str]] = {}
-    for row in loaders.rows(shelf()["yours"], "route_prices"):
-        listed = row["rank"] == 0 and row["valid_to"] is None
-        if listed and row["kind"] == "output_tokens":
-            found.setdefault(row["model"], []).append(row["provider"])
+def opened(offers: Offers) -> Board:
+    """This session's board; a new session begins with what its address says."""
+    if KEY not in st.session_state:
+        linked = linking.read_link(st.query_params.to_dict())
+        st.session_state[KEY] = Board.of(linked, offers.targets, offers.models(linked.task))
+    found: Board = st.session_state[KEY]
     return found
 
 
-def controls(targets: list[str]) -> tuple[str, str, str]:
-    """Target, model and provider; changing one calls nothing."""
-    listed = offers()
-    models = sorted({FIRST_MODEL, *listed})
-    left, middle, right = st.columns([2, 3, 2])
-    target = left.selectbox("Target", targets, key="target")
-    model = middle.selectbox(
-        "Model",
-        models,
-        index=models.index(FIRST_MODEL),
-        key="console-model",
+def head(board: Board, offers: Offers) -> None:
+    """Title, and what all columns have in common."""
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
+    ):
+        st.title("Console", width="content", anchor=False)
+        with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
+            chosen_task(board, offers)
+            chosen_team(board)
+            st.button(
+                "Add column",
+                icon=":material/add:",
+                on_click=heads.add_column,
+                args=(board, offers),
+                disabled=not heads.may_add(board),
+            )
+
+
+def chosen_task(board: Board, offers: Offers) -> None:
+    """Another task has other models and parameters: its columns are new ones."""
+    names = sorted(TASKS)
+    st.session_state.setdefault("console-task", board.task)
+
+    def change() -> None:
+        task = st.session_state["console-task"]
+        st.session_state[KEY] = board.for_task(task, offers.targets, offers.models(task))
+
+    st.selectbox("Task", names, key="console-task", on_change=change, width=240)
+
+
+def chosen_team(board: Board) -> None:
+    """Who pays, and whose volume is meant."""
+    teams = heads.teams()
+    st.session_state.setdefault("console-team", board.team)
+    options = [*teams, *({board.team} - {*teams, None})]
+    board.team = st.selectbox(
+        "Team",
+        options,
+        index=None,
+        key="console-team",
         accept_new_options=True,
+        placeholder="No team",
+        width=180,
     )
-    providers = [talking.AUTO, *sorted(set(listed.get(model or "", [])))]
-    first = min(1, len(providers) - 1)  # a listed one: its price is known
-    provider = right.selectbox("Provider", providers, index=first, key="console-provider")
-    return target, model or FIRST_MODEL, provider
 
 
-def figures(row: Row) -> dict[str, str]:
-    """What the call took and cost, as its own row in the ledger has it."""
-    return {
-        "Served by": row["provider"] or "unknown",
-        "Tokens in": full(row["input_tokens"]),
-        "Tokens out": full(row["output_tokens"]),
-        "First token": milliseconds(row["ttft_ms"]),
-        "Latency": milliseconds(row["latency_ms"]),
-        "Cost": dollars(row["cost"]),
-        "Basis": row["cost_basis"].replace("_", " "),
-    }
+def write_link(board: Board) -> None:
+    """Keep the address at what is shown."""
+    wanted = linking.link_of(board.linked)
+    for name in linking.stale(st.query_params.to_dict(), wanted):
+        del st.query_params[name]
+    for name, value in wanted.items():
+        if st.query_params.get(name) != value:
+            st.query_params[name] = value
 
 
-def draw(turn: Turn) -> None:
-    """A turn from memory."""
-    asked(turn)
-    with st.chat_message("assistant"):
-        said, beside = st.columns([3, 2])
-        with said:
-            st.caption(headline(turn))
-            st.text(turn.answer)
-            if turn.failure:
-                st.error(turn.failure, icon=":material/error:")
-        with beside:
-            ledger_card(turn)
+def drafted(board: Board) -> Question:
+    """The question as the form was last sent: fields hand over nothing before."""
+    inputs = heads.drafted(board.task, KEY)
+    return Question(task=board.task, inputs=inputs, team=board.team)
 
 
-def asked(turn: Turn) -> None:
-    with st.chat_message("user"):
-        st.text(turn.prompt)
+def send(board: Board, offers: Offers, inputs: dict[str, Any]) -> None:
+    """The one place that has models called: the form was sent just now."""
+    board.shown = None
+    running.engine().start(board.ask(inputs, offers), running.session())
 
 
-def headline(turn: Turn) -> str:
-    return plain(f"{turn.model} · {turn.provider} · {turn.target}")
+def stop_button(board: Board) -> None:
+    def stop_all() -> None:
+        for run in board.runs:
+            if not run.over:
+                running.engine().stop(run)
+
+    st.button(
+        "Stop all",
+        icon=":material/stop_circle:",
+        shortcut="Esc",
+        disabled=all(run.over for run in board.runs),
+        on_click=stop_all,
+    )
 
 
-def ledger_card(turn: Turn) -> None:
-    """Figures of the turn's row, how its cost came about, and the way to the row."""
-    if turn.row is None:
-        st.caption("Not in the ledger yet.")
-        return
-    pairs = [{"What": name, "Figure": plain(text)} for name, text in figures(turn.row).items()]
-    st.table(pairs, border="horizontal", hide_header=True)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        query = {"book": LABELS[turn.book], "call": turn.row["call_id"]}
-        st.page_link("views/calls.py", label="Its row in the ledger", icon="", query_params=query)
-        with st.popover("How?", type="tertiary", help="How was this computed?"):
-            for line in priced(turn.row):
-                st.markdown(line.replace("$", "\\$"))
-
-
-def speak(turn: Turn) -> None:
-    """Call the model once, show its answer as it comes, then fetch the row it became."""
-    st.session_state["turns"].append(turn)
-    asked(turn)
-    with st.chat_message("assistant"):
-        said, beside = st.columns([3, 2])
-        with said:
-            st.caption(headline(turn))
-            spot = st.empty()
-            for _ in talking.speak(turn, shelf()):
-                spot.text(turn.answer)
-            if turn.failure:
-                st.error(turn.failure, icon=":material/error:")
-        with beside:
-            turn.row = talking.find_row(turn, shelf()[turn.book])
-            ledger_card(turn)
-
-
-st.title("Console", anchor=False)
-st.caption(
-    "One prompt, one model. Prompt and answer stay in this browser session; the ledger keeps "
-    "figures only."
-)
-offered = talking.targets(shelf()) if shelf().books else []
-if not offered:
+offered = offers_of(shelf()) if shelf().books else None
+if offered is None or not offered.targets:
+    st.title("Console", anchor=False)
     st.info(
         "There is nothing to talk to: start the server with `hf-ledger serve --practice`, set "
         "HF_TOKEN before starting it, or name a target in hf-ledger.toml.",
@@ -134,14 +124,30 @@ if not offered:
     )
     st.stop()
 
-target, model, provider = controls(offered)
-if target == talking.PRACTICE:
-    st.info(
-        f"{PRACTICE_WORDS}: the answer below is made up, and so are its figures.",
-        icon=":material/science:",
+board = opened(offered)
+head(board, offered)
+if heads.is_practice(board):
+    st.caption(
+        f":material/science: {PRACTICE_WORDS}: its answers are made up, and so are their figures."
     )
-for each in st.session_state.setdefault("turns", []):
-    draw(each)
-prompt = st.chat_input(f"Prompt for {model.rsplit('/', 1)[-1]}")
-if prompt:
-    speak(Turn(prompt, model, provider, target))
+inputs = forms.ask(board.task, KEY, heads.first_parameters(board), partial(heads.adopt, board))
+controls = st.container(horizontal=True, vertical_alignment="center")
+draft = drafted(board)
+estimates = heads.show(board, offered, draft)
+if inputs is not None:
+    send(board, offered, inputs)
+with controls:
+    stop_button(board)
+    whole = pricing.line_together(pricing.together(estimates))
+    st.caption(plain(f"{whole} {heads.no_volume(board, offered, draft)}"))
+write_link(board)
+shown = board.round_shown
+if shown is None:
+    history.nothing_yet()
+    st.stop()
+
+drawn = answers.show(shown.runs, running.engine())
+history.show(board, KEY)
+if not shown.settled:
+    answers.follow(drawn, running.engine())
+    st.rerun()

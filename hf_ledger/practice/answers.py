@@ -6,10 +6,9 @@ Deterministic but for the reply's id, and echo-like; a token is a word.
 from __future__ import annotations
 
 import json
-import struct
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from hf_ledger.practice.mishaps import IN_STREAM, Wishes, number_of
@@ -248,92 +247,3 @@ def embeddings_reply(body: Json, model: str) -> Json:
         ],
         "usage": {"prompt_tokens": count, "total_tokens": count},
     }
-
-
-def picture() -> bytes:
-    """One grey pixel as PNG."""
-
-    def block(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + block(b"IHDR", header)
-        + block(b"IDAT", zlib.compress(b"\x00\x80"))
-        + block(b"IEND", b"")
-    )
-
-
-def first_words(text: str, count: int = 8) -> str:
-    return " ".join(text.split()[:count])
-
-
-def summarised(body: Json) -> object:
-    return [{"summary_text": f"{TITLE}: {first_words(text_of(body.get('inputs')))}"}]
-
-
-def translated(body: Json) -> object:
-    return [{"translation_text": f"{TITLE}: {text_of(body.get('inputs'))}"}]
-
-
-def classified(body: Json) -> object:
-    return [[{"label": "POSITIVE", "score": 0.75}, {"label": "NEGATIVE", "score": 0.25}]]
-
-
-def named_entities(body: Json) -> object:
-    word = first_words(text_of(body.get("inputs")), 1)
-    return [{"entity_group": "MISC", "score": 0.9, "word": word, "start": 0, "end": len(word)}]
-
-
-def labelled(body: Json) -> object:
-    labels = items_of(part_of(body, "parameters"), "candidate_labels") or ["practice"]
-    return [{"label": label, "score": round(1 / len(labels), 4)} for label in labels]
-
-
-def filled(body: Json) -> object:
-    text = text_of(body.get("inputs")).replace("[MASK]", "practice")
-    return [{"score": 0.5, "token": 1, "token_str": "practice", "sequence": text}]
-
-
-def answered_question(body: Json) -> object:
-    return {"answer": TITLE, "score": 0.5, "start": 0, "end": len(TITLE)}
-
-
-def answered_table(body: Json) -> object:
-    return {"answer": TITLE, "coordinates": [[0, 0]], "cells": [TITLE], "aggregator": "NONE"}
-
-
-def features(body: Json) -> object:
-    inputs = body.get("inputs")
-    texts = inputs if isinstance(inputs, list) else [inputs]
-    return [vector(text_of(each)) for each in texts]
-
-
-def similarities(body: Json) -> object:
-    sentences = items_of(part_of(body, "inputs"), "sentences")
-    return [abs(vector(text_of(each))[0]) for each in sentences]
-
-
-#: One reply by task; bytes are a picture.
-PIPELINES: dict[str, Callable[[Json], object]] = {
-    "summarization": summarised,
-    "translation": translated,
-    "text-classification": classified,
-    "token-classification": named_entities,
-    "zero-shot-classification": labelled,
-    "fill-mask": filled,
-    "question-answering": answered_question,
-    "table-question-answering": answered_table,
-    "feature-extraction": features,
-    "sentence-similarity": similarities,
-    "automatic-speech-recognition": lambda body: {"text": TITLE},
-    "text-to-image": lambda body: picture(),
-}
-
-
-def pipeline_reply(task: str, body: Json) -> object:
-    """The reply of one pipeline task, or a note that this one is not played."""
-    play = PIPELINES.get(task)
-    return play(body) if play else {"note": f"{TITLE}: {task} is not played here"}

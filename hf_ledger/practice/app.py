@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from hf_ledger.practice import answers, dialects, endpoints, models, queues
+from hf_ledger.practice import answers, dialects, endpoints, media, models, pipelines, queues
 from hf_ledger.practice.asking import Asked, base_headers, reply, reply_json, stream
 from hf_ledger.practice.delivery import Never
 from hf_ledger.practice.mishaps import OWNER, failure_of, written
@@ -76,9 +76,9 @@ async def pipeline(asked: Asked) -> Response:
     headers = asked.compute_headers(len(text) if asked.body else -1)
     if task == "automatic-speech-recognition":
         headers["x-compute-audio-length"] = f"{len(asked.raw) / 16000:.2f}"
-    said = answers.pipeline_reply(task, asked.body)
+    said = pipelines.pipeline_reply(task, asked.body, asked.raw)
     if isinstance(said, bytes):
-        return await reply(asked, said, "image/png", headers)
+        return await reply(asked, said, media.type_of(said), headers)
     return await reply_json(asked, said, headers)
 
 

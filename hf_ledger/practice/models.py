@@ -58,6 +58,17 @@ MODELS = {
         Model("google/tapas-base-finetuned-wtq", "table-question-answering"),
         Model("openai/whisper-large-v3", "automatic-speech-recognition"),
         Model("black-forest-labs/FLUX.1-schnell", "text-to-image"),
+        Model("timbrooks/instruct-pix2pix", "image-to-image"),
+        Model("Salesforce/blip-image-captioning-base", "image-to-text"),
+        Model("google/vit-base-patch16-224", "image-classification"),
+        Model("facebook/mask2former-swin-large-coco-panoptic", "image-segmentation"),
+        Model("facebook/detr-resnet-50", "object-detection"),
+        Model("openai/clip-vit-large-patch14", "zero-shot-image-classification"),
+        Model("dandelin/vilt-b32-finetuned-vqa", "visual-question-answering"),
+        Model("impira/layoutlm-document-qa", "document-question-answering"),
+        Model("facebook/mms-tts-eng", "text-to-speech"),
+        Model("MIT/ast-finetuned-audioset-10-10-0.4593", "audio-classification"),
+        Model("speechbrain/sepformer-wham", "audio-to-audio"),
     )
 }
 

@@ -20,7 +20,9 @@ _BY_STATUS: dict[int, ErrorKind] = {
     404: "not_found",
     408: "timeout",
     410: "not_found",
+    413: "bad_request",
     422: "bad_request",
+    424: "server_error",  # TGI and TEI: the model failed at what it was asked
     429: "rate_limited",
     504: "timeout",
     529: "overloaded",
@@ -68,6 +70,7 @@ _BY_WORDS: tuple[tuple[bytes, ErrorKind], ...] = (
     (b"currently loading", "model_loading"),
     (b"estimated_time", "model_loading"),
     (b"is loading", "model_loading"),
+    (b"loading model", "model_loading"),  # llama.cpp
     (b"initializing", "model_loading"),
     (b"scaled to zero", "model_loading"),
     (b"exceeded your monthly", "quota"),
@@ -100,6 +103,8 @@ _BODY = msgspec.json.Decoder(ErrorBody)
 def error_kind(status: int, body: bytes) -> ErrorKind:
     """The kind of an error reply: what the body names first where a status is too coarse."""
     said = kind_of_body(body)
+    if status == 503 and said == "server_error":
+        said = _kind_of_words(body)  # the status again, as a code: llama.cpp says more in words
     if status in (429, 503) and said in ("overloaded", "model_loading", "quota"):
         return said
     if status in (500, 502, 503) and said == "overloaded":

@@ -109,17 +109,22 @@ class Recorder:
 
     def refuse(self, flight: Flight, refused: Refused) -> Call:
         """Keep a call that was not sent on: it cost nothing, and nobody pays."""
-        call = flight.call
-        call.outcome, call.status = "refused", refused.status
-        call.error_kind = _KIND_OF.get(refused.status, "bad_request")
-        call.payer = "nobody"
-        call.latency_ms = (time.perf_counter_ns() - flight.started) / 1e6
-        flight.end()
-        return call
+        return keep_refused(flight, refused)
 
     def close(self) -> None:
         """Write what is under way, and end the segment."""
         self.hook.stop()
+
+
+def keep_refused(flight: Flight, refused: Refused) -> Call:
+    """End a call that was not sent, as what it is."""
+    call = flight.call
+    call.outcome, call.status = "refused", refused.status
+    call.error_kind = _KIND_OF.get(refused.status, "bad_request")
+    call.payer = "nobody"
+    call.latency_ms = (time.perf_counter_ns() - flight.started) / 1e6
+    flight.end()
+    return call
 
 
 def labels_of(key: Key, headers: Mapping[str, str]) -> Labels:

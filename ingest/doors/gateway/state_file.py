@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from hf_ledger.ingest.doors.gateway.state import State
 from hf_ledger.ingest.errors import Unusable
-from hf_ledger.ingest.ledger.socket import private_folder
 from hf_ledger.ingest.places import Places
-from hf_ledger.ingest.private_files import replace_private
-from hf_ledger.ingest.watched_file import WatchedFile
+from hf_ledger.ingest.watched_file import WatchedFile, publish_file
 
 NOT_TOLD = (
     "the gateways can't be told what changed ({why}): make {folder} writable, then try again."
@@ -32,9 +28,7 @@ def publish(places: Places, state: State) -> None:
     """
     path = places.gateway_state
     try:
-        places.make()
-        private_folder(path.parent)
-        replace_private(path, msgspec.json.encode(state), _later_than(path))
+        publish_file(places, path, msgspec.json.encode(state))
     except OSError as error:
         raise Unusable(NOT_TOLD.format(why=error.strerror, folder=path.parent)) from error
 
@@ -54,11 +48,3 @@ class Watched(WatchedFile[State]):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, _DECODER.decode, _EMPTY, KEPT)
-
-
-def _later_than(path: Path) -> int:
-    """Now, and after the last version: the kernel's clock stands for 4 ms, and inodes come back."""
-    moment = time.time_ns()
-    with suppress(FileNotFoundError):
-        moment = max(moment, path.stat().st_mtime_ns + 1)
-    return moment

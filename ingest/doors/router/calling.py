@@ -7,7 +7,7 @@ less) is switched off here, so that an attempt is one request.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import cache
 from typing import Any
@@ -76,7 +76,7 @@ async def stream(
     seen: Seen,
     timeout_s: float,
     pools: Pools = SHARED,
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """The answer's text piece by piece; leaving early closes the connection. Raises as `answer`."""
     if not task_named(task).streams:
         raise Usage(f"The task {task} can't be streamed.")
@@ -109,12 +109,12 @@ def text_of(piece: Any) -> str:
     return "".join(each.delta.content or "" for each in piece.choices)
 
 
-def watched(target: Target, places: Places | None = None) -> None:
+def watched(target: Target | None, places: Places | None = None) -> None:
     """Record from now on, this target's host included."""
     if recording.active.hook is None:
         recording.record(places=places)
     hook = recording.active.hook
-    if hook is None or target.url is None:
+    if hook is None or target is None or target.url is None:
         return
     host = netloc_of(target.url)
     if host not in hook.watch.settings.extra_hosts:

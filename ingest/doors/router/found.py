@@ -50,3 +50,6 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole file."""
 
     sources: dict[str, Source] = {}
+
+
+DECODER = msgspec.json.Decoder(Discovered)

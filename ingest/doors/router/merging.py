@@ -113,12 +113,12 @@ def on_server(found: Found, servers: Sequence[tuple[str, StatedTarget]]) -> Targ
         return None
     name, said = servers[0]
     own = {fact: getattr(said, fact) for fact in OF_THE_SERVER if getattr(said, fact) is not None}
-    return discovered_target(found, name, url=said.url, **own)
+    return discovered_target(found, name, **own)
 
 
 def discovered_target(found: Found, place: str, **further: Any) -> Target:
     facts = {name: getattr(found, name) for name in (*FACTS, *OBSERVED)}
-    facts["tasks"] = found.tasks or frozenset({CHAT})
+    facts["tasks"] = frozenset({CHAT}) if found.tasks is None else found.tasks
     name = f"{found.model}:{place}" if found.model else place
     kind: dict[str, Any] = {"kind": found.kind, "url": found.url, "known": "discovered"}
     return Target(name=name, **{**facts, **kind, **further})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 
-import msgspec
-
-from hf_ledger.ingest.doors.router.found import Discovered, Source
+from hf_ledger.ingest.doors.router.found import DECODER, Discovered, Source
 from hf_ledger.ingest.doors.router.merging import Merged, merged
 from hf_ledger.ingest.doors.router.stated import Stated, stated, wanted_of
 from hf_ledger.ingest.doors.router.target import Target
@@ -22,7 +20,6 @@ KEPT = "hf-ledger keeps to the targets that it knew: %s can't be understood (%s)
 
 _NOTHING = Stated()
 _UNSEEN = Discovered()
-_DECODER = msgspec.json.Decoder(Discovered)
 
 
 class Registry:
@@ -35,8 +32,9 @@ class Registry:
     def __init__(self, places: Places) -> None:
         self.places = places
         self._stated = WatchedFile(places.config, self._read, _NOTHING, KEPT)
-        self._found = WatchedFile(places.discovered_targets, _DECODER.decode, _UNSEEN, KEPT)
+        self._found = WatchedFile(places.discovered_targets, DECODER.decode, _UNSEEN, KEPT)
         self._looking = threading.Lock()  # else one thread sees what another is reading: nothing
+        self.tried_at = float("-inf")  # when this process last began to ask
         self._from: tuple[Stated, Discovered] = (_NOTHING, _UNSEEN)
         self._merged = Merged()
 
@@ -91,9 +89,13 @@ class Registry:
         return self._now()[2].seen.get(name)
 
     def is_stale(self, now: float, after_s: float = REFRESH_S) -> bool:
-        """Whether no process has asked for so many seconds; `now` is since 1970."""
-        asked = (source.asked_at for source in self.sources.values())
-        return now - max(asked, default=float("-inf")) >= after_s
+        """Whether nobody has asked servers for so many seconds; `now` is since 1970.
+
+        What this process has tried counts as well, so that a folder that can't be written does not
+        make every request ask anew.
+        """
+        asked = [self.tried_at, *(source.asked_at for source in self.sources.values())]
+        return all(abs(now - moment) >= after_s for moment in asked)
 
     def _now(self) -> tuple[Stated, Discovered, Merged]:
         with self._looking:

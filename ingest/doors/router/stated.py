@@ -62,11 +62,21 @@ class StatedRoute(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     hedge_after_s: Seconds | None = None
 
 
+class Where(msgspec.Struct, frozen=True):
+    """Where Hugging Face is asked what there is, by the settings' own names."""
+
+    router_url: str = "https://router.huggingface.co"
+    endpoints_url: str = "https://api.endpoints.huggingface.cloud"
+    endpoint_namespace: str = ""
+    token_variable: str = "HF_TOKEN"
+
+
 class Stated(msgspec.Struct, frozen=True):
-    """Both tables."""
+    """Both tables, and where discovery asks."""
 
     targets: dict[str, StatedTarget] = {}
     routes: dict[str, StatedRoute] = {}
+    where: Where = Where()
 
 
 #: Two threads must not be the first to have msgspec look at a type: it crashes there.
@@ -87,7 +97,8 @@ def stated(content: bytes, path: Path) -> Stated:
         name: checked_route(read(StatedRoute, said, f"routes.{name}", path), name, path)
         for name, said in table(file, "routes", path).items()
     }
-    return Stated(targets, routes)
+    told = {name: file[name] for name in Where.__struct_fields__ if name in file}
+    return Stated(targets, routes, read(Where, told, "", path))
 
 
 def table(file: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
@@ -107,7 +118,7 @@ def read(kind: type[Read], said: Any, name: str, path: Path) -> Read:
     try:
         return msgspec.convert(said, kind)
     except msgspec.ValidationError as error:
-        raise wrong(f"{name}{where(error)}", what(error), path) from error
+        raise wrong(f"{name}{where(error)}".lstrip("."), what(error), path) from error
 
 
 def where(error: msgspec.ValidationError) -> str:
@@ -164,9 +175,14 @@ def wrong_routing(kind: str, provider: str | None, routing: str | None) -> str |
 def target_of(name: str, said: StatedTarget) -> Target:
     """The target as the settings alone have it. Chat is assumed where no task is stated."""
     facts = msgspec.structs.asdict(said)
-    facts |= {"kind": said.host_kind, "routing": routing_of(said)}
+    facts |= {"kind": said.host_kind, "routing": routing_of(said), "url": base_of(said.url)}
     facts["tasks"] = said.tasks or frozenset({CHAT})
     return Target(name=name, known="settings", **facts)
+
+
+def base_of(url: str | None) -> str | None:
+    """The address without the path that clients add to it."""
+    return url.rstrip("/").removesuffix("/v1") if url else None
 
 
 def routing_of(said: StatedTarget) -> str:
