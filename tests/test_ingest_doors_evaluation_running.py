@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, str]] = []
-        self.kept: list[tuple[Answer, Answer, Paired]] = []
+        self.kept: list[tuple[int, Answer, Answer, Paired]] = []
         self.most = self.now = 0
         self.go = threading.Event()
         self.go.set()

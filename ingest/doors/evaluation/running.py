@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from hf_ledger.ingest.call import Origin
 from hf_ledger.ingest.doors.evaluation.comparing import FAILED, Paired
 from hf_ledger.ingest.doors.evaluation.sets import Item
 
-ROWS_AT_ONCE = 4
+#: More than are asked at once: a row waits also for the ledger to have its calls.
+ROWS_AT_ONCE = 8
 
 State = Literal["ready", "running", "stopped", "done"]
 
@@ -38,14 +40,15 @@ class Answer:
     output_tokens: int | None = None
     latency_ms: float | None = None
     cost: Decimal | None = None
+    origin: Origin = "live"
 
 
 #: Asks a column, by its number, and waits; None where the call was taken back.
 Ask = Callable[[int, Item], Answer | None]
 #: Compares two answers to a row; None where that was taken back.
 Compare = Callable[[Item, Answer, Answer], Paired | None]
-#: Told of each verdict, with the baseline's answer and the column's.
-Keep = Callable[[Answer, Answer, Paired], object]
+#: Told of each verdict: the column's number, the baseline's answer and the column's.
+Keep = Callable[[int, Answer, Answer, Paired], object]
 
 Cell = tuple[int, int]  # item, column
 
@@ -143,7 +146,7 @@ class Evaluation:
             self.stop()
             return False
         self.verdicts[place, column] = paired
-        self._keep(first, second, paired)
+        self._keep(column, first, second, paired)
         return True
 
     def _found(self, item: Item, first: Answer, second: Answer) -> Paired | None:
