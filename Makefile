@@ -11,7 +11,7 @@ CLIENTS := .venv-clients-1/clients.stamp .venv-clients-2/clients.stamp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --no-deps --compile
 SELF_INSTALL := $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --no-index --editable .
-COMPILE := $(BIN)/python -m compileall -q hf_ledger/__init__.py hf_ledger/settings.py hf_ledger/gateway.py hf_ledger/mounted.py hf_ledger/serve.py hf_ledger/cli hf_ledger/practice ingest analytics dashboard
+COMPILE := $(BIN)/python -m compileall -q hf_ledger/*.py hf_ledger/cli hf_ledger/practice ingest analytics dashboard
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import os
 import socket
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.places import Places
+from hf_ledger.listening import address_of, host_names, listen
 from hf_ledger.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 NOT_LOOPBACK = (
     "{host} can be reached by others and nobody has to log in: bind 127.0.0.1, or say --insecure."
 )
-PORT_IN_USE = "Port {port} is in use: stop what uses it or choose another with --port."
-ADDRESS_UNKNOWN = "{host} is no address of this machine: use 127.0.0.1."
 
 #: What the first page needs; imported before the first visitor, then frozen out of the collector.
 WARM = (
@@ -64,27 +62,6 @@ class Desk:
     collected: int = 0  # grows whenever the collector has taken something
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket, or one sentence. Port 0 takes a free one."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's delay off only where the protocol is named: 40 ms an answer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except (OSError, socket.gaierror) as refused:
-        listener.close()
-        raise Unusable(why_not(host, port, refused)) from refused
-    return listener
-
-
-def why_not(host: str, port: int, refused: OSError) -> str:
-    if isinstance(refused, socket.gaierror) or refused.errno == errno.EADDRNOTAVAIL:
-        return ADDRESS_UNKNOWN.format(host=host)
-    return PORT_IN_USE.format(port=port)
-
-
 def serve(settings: Settings, places: Places, say: Callable[[str], None] = print) -> None:
     """Run until SIGTERM or Ctrl-C. Raises `Unusable` or `Owned` before anything is started."""
     if not (settings.loopback or settings.insecure):
@@ -103,11 +80,6 @@ def serve(settings: Settings, places: Places, say: Callable[[str], None] = print
 
 def has_sample(places: Places) -> bool:
     return places.sample.ledger.exists()
-
-
-def address_of(listener: socket.socket, host: str) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}"
 
 
 def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None:
@@ -148,13 +120,6 @@ def run(desk: Desk, listener: socket.socket, say: Callable[[str], None]) -> None
     )
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how one stops it, no failure
         uvicorn.Server(config).run(sockets=[listener])
-
-
-def host_names(settings: Settings) -> list[str]:
-    """Names under which a browser may ask; anything else could be a rebound name."""
-    if settings.host in ("0.0.0.0", "::") and not settings.allowed_hosts:
-        return ["*"]
-    return sorted({"127.0.0.1", "localhost", "[::1]", settings.host, *settings.allowed_hosts})
 
 
 COUNT = """

@@ -23,7 +23,8 @@ from hf_ledger.dashboard.web import options
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.ledger.owner import living_owner
 from hf_ledger.ingest.places import Places
-from hf_ledger.serve import address_of, checkout, host_names, listen
+from hf_ledger.listening import address_of, host_names, listen
+from hf_ledger.serve import checkout
 from hf_ledger.settings import Settings
 
 

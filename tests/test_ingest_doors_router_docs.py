@@ -80,7 +80,7 @@ def test_every_column_of_explain_is_explained() -> None:
         f"pause is {breakers.LIMITS.pause_s:.0f} seconds",
         f"`Retry-After` of at most {deciding.SHORT_S:.0f} seconds",
         f"else {deciding.LOADING_S:.0f} seconds",
-        *(f"`{state}`" for state in DOWN),
+        *(f"`{state}`" for state in sorted(DOWN)),
     ],
 )
 def test_figures_are_those_of_the_code(said: str) -> None:

@@ -11,13 +11,26 @@ import streamlit as st
 
 from hf_ledger.analytics.words import PRACTICE as PRACTICE_WORDS
 from hf_ledger.dashboard.books import shelf
-from hf_ledger.dashboard.console import answers, forms, heads, history, linking, pricing, running
+from hf_ledger.dashboard.console import (
+    answers,
+    evaluating,
+    forms,
+    heads,
+    history,
+    linking,
+    pricing,
+    running,
+    voting,
+)
+from hf_ledger.dashboard.console.asking import Bench
 from hf_ledger.dashboard.console.board import Board
 from hf_ledger.dashboard.console.column import Question
 from hf_ledger.dashboard.console.offers import Offers, offers_of
 from hf_ledger.dashboard.format import plain
 from hf_ledger.ingest.doors.router.tasks import TASKS
 
+#: Ask all columns one thing; a set of questions; or two of them without their names.
+MODES = ("Compare", "Evaluate", "Vote")
 KEY = "console"
 PENDING = "console-pending"
 
@@ -87,6 +100,19 @@ def write_link(board: Board) -> None:
             st.query_params[name] = value
 
 
+def chosen_mode() -> str:
+    """What the columns are for; in the address too."""
+    return st.segmented_control(
+        "Mode",
+        MODES,
+        default=MODES[0],
+        required=True,
+        key="mode",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
 def drafted(board: Board) -> Question:
     """The question as the form was last sent: fields hand over nothing before."""
     inputs = heads.drafted(board.task, KEY)
@@ -117,6 +143,61 @@ def stop_button(board: Board) -> None:
     )
 
 
+def bench_of(board: Board, offers: Offers) -> Bench:
+    """What sets of questions and votes need of the page."""
+    return Bench(
+        columns=list(board.columns.values()),
+        task=board.task,
+        team=board.team,
+        listed=offers.listed,
+        targets=offers.targets,
+        kind_of=offers.kind_of,
+        engine=running.engine(),
+        session=running.session(),
+        places=shelf().places,
+        now=shelf().clock(),
+    )
+
+
+def compare(board: Board, offers: Offers) -> None:
+    """The question, the columns it goes to, and what they answered."""
+    inputs = forms.ask(board.task, KEY, heads.first_parameters(board), partial(heads.adopt, board))
+    if inputs is not None:
+        # Kept until it is started: the run that heard of it may be cut short by the next click.
+        st.session_state[PENDING] = inputs
+    controls = st.container(horizontal=True, vertical_alignment="center")
+    draft = drafted(board)
+    estimates = heads.show(board, offers, draft)
+    send(board, offers)
+    with controls:
+        stop_button(board)
+        whole = pricing.line_together(pricing.together(estimates))
+        st.caption(plain(f"{whole} {heads.no_volume(board, offers, draft)}"))
+    write_link(board)
+    draw(board)
+
+
+def draw(board: Board) -> None:
+    """The round that is open, followed while it is under way."""
+    shown = board.round_shown
+    if shown is None:
+        history.nothing_yet()
+        return
+    drawn = answers.show(shown.runs, running.engine())
+    history.show(board, KEY)
+    if not shown.settled:
+        answers.follow(drawn, running.engine())
+        st.rerun()
+
+
+def beside(board: Board, offers: Offers, mode: str) -> None:
+    """The columns, and a set of questions or a vote below them."""
+    heads.show(board, offers, drafted(board))
+    write_link(board)
+    show = evaluating.show if mode == "Evaluate" else voting.show
+    show(bench_of(board, offers))
+
+
 offered = offers_of(shelf()) if shelf().books else None
 if offered is None or not offered.targets:
     st.title("Console", anchor=False)
@@ -133,26 +214,8 @@ if heads.is_practice(board):
     st.caption(
         f":material/science: {PRACTICE_WORDS}: its answers are made up, and so are their figures."
     )
-inputs = forms.ask(board.task, KEY, heads.first_parameters(board), partial(heads.adopt, board))
-if inputs is not None:
-    # Kept until it is started: the run that heard of it may be cut short by the next click.
-    st.session_state[PENDING] = inputs
-controls = st.container(horizontal=True, vertical_alignment="center")
-draft = drafted(board)
-estimates = heads.show(board, offered, draft)
-send(board, offered)
-with controls:
-    stop_button(board)
-    whole = pricing.line_together(pricing.together(estimates))
-    st.caption(plain(f"{whole} {heads.no_volume(board, offered, draft)}"))
-write_link(board)
-shown = board.round_shown
-if shown is None:
-    history.nothing_yet()
-    st.stop()
-
-drawn = answers.show(shown.runs, running.engine())
-history.show(board, KEY)
-if not shown.settled:
-    answers.follow(drawn, running.engine())
-    st.rerun()
+mode = chosen_mode()
+if mode == MODES[0]:
+    compare(board, offered)
+else:
+    beside(board, offered, mode)

@@ -18,7 +18,7 @@ def gateway(host: Host = None, port: Port = None) -> None:
     """
     from hf_ledger.gateway import serve_gateway
     from hf_ledger.ingest.places import Places
-    from hf_ledger.serve import listen
+    from hf_ledger.listening import listen
     from hf_ledger.settings import Settings
 
     places = Places.default()
