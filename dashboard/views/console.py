@@ -13,6 +13,7 @@ from hf_ledger.analytics.words import PRACTICE as PRACTICE_WORDS
 from hf_ledger.dashboard.books import shelf
 from hf_ledger.dashboard.console import (
     answers,
+    choices,
     evaluating,
     forms,
     heads,
@@ -24,14 +25,11 @@ from hf_ledger.dashboard.console import (
 )
 from hf_ledger.dashboard.console.asking import Bench
 from hf_ledger.dashboard.console.board import Board
+from hf_ledger.dashboard.console.choices import KEY, MODES
 from hf_ledger.dashboard.console.column import Question
 from hf_ledger.dashboard.console.offers import Offers, offers_of
 from hf_ledger.dashboard.format import plain
-from hf_ledger.ingest.doors.router.tasks import TASKS
 
-#: Ask all columns one thing; a set of questions; or two of them without their names.
-MODES = ("Compare", "Evaluate", "Vote")
-KEY = "console"
 PENDING = "console-pending"
 
 
@@ -44,52 +42,6 @@ def opened(offers: Offers) -> Board:
     return found
 
 
-def head(board: Board, offers: Offers) -> None:
-    """Title, and what all columns have in common."""
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
-    ):
-        st.title("Console", width="content", anchor=False)
-        with st.container(horizontal=True, width="content", vertical_alignment="bottom"):
-            chosen_task(board, offers)
-            chosen_team(board)
-            st.button(
-                "Add column",
-                icon=":material/add:",
-                on_click=heads.add_column,
-                args=(board, offers),
-                disabled=not heads.may_add(board),
-            )
-
-
-def chosen_task(board: Board, offers: Offers) -> None:
-    """Another task has other models and parameters: its columns are new ones."""
-    names = sorted(TASKS)
-    st.session_state.setdefault("console-task", board.task)
-
-    def change() -> None:
-        task = st.session_state["console-task"]
-        st.session_state[KEY] = board.for_task(task, offers.targets, offers.models(task))
-
-    st.selectbox("Task", names, key="console-task", on_change=change, width=240)
-
-
-def chosen_team(board: Board) -> None:
-    """Who pays, and whose volume is meant."""
-    teams = heads.teams()
-    st.session_state.setdefault("console-team", board.team)
-    options = [*teams, *({board.team} - {*teams, None})]
-    board.team = st.selectbox(
-        "Team",
-        options,
-        index=None,
-        key="console-team",
-        accept_new_options=True,
-        placeholder="No team",
-        width=180,
-    )
-
-
 def write_link(board: Board) -> None:
     """Keep the address at what is shown."""
     wanted = linking.link_of(board.linked)
@@ -98,19 +50,6 @@ def write_link(board: Board) -> None:
     for name, value in wanted.items():
         if st.query_params.get(name) != value:
             st.query_params[name] = value
-
-
-def chosen_mode() -> str:
-    """What the columns are for; in the address too."""
-    return st.segmented_control(
-        "Mode",
-        MODES,
-        default=MODES[0],
-        required=True,
-        key="mode",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
 
 
 def drafted(board: Board) -> Question:
@@ -209,12 +148,12 @@ if offered is None or not offered.targets:
     st.stop()
 
 board = opened(offered)
-head(board, offered)
+choices.head(board, offered)
 if heads.is_practice(board):
     st.caption(
         f":material/science: {PRACTICE_WORDS}: its answers are made up, and so are their figures."
     )
-mode = chosen_mode()
+mode = choices.chosen_mode()
 if mode == MODES[0]:
     compare(board, offered)
 else:
