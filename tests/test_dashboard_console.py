@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from hf_ledger.dashboard.books import Shelf
 from hf_ledger.dashboard.console import running
 from hf_ledger.dashboard.console.board import Board
+from hf_ledger.dashboard.console.long_texts import Sent
 from hf_ledger.dashboard.console.offers import offers_of
 from hf_ledger.ingest.places import Places
 from hf_ledger.practice.app import practice_app
@@ -373,11 +374,40 @@ def test_the_router_chooses_among_the_settings_targets(places: Places, desk: She
     assert address(at) == {"target1": "Router policy", "policy1": "fastest"}
 
 
+def test_a_text_that_is_too_long_goes_in_chunks_once_that_was_agreed(
+    places: Places, desk: Shelf, practice: tuple[str, Counted]
+) -> None:
+    text = (
+        "[targets.own]\nkind = 'self_hosted'\nurl = '{}'\nmodel = 'practice/words=4'\n"
+        "context_length = 1200\n"
+    )
+    places.config.write_text(text.format(desk.practice_url))
+    lay(
+        {"yours": ledger_of()},
+        practice_url=desk.practice_url,
+        places=places,
+        targets=("own",),
+    )
+    link = {"target1": "own", "model1": "practice/words=4", "max_tokens1": "64"}
+    at = page("console", link)
+    ask(at, "One more sentence of a long report. " * 300)
+    assert practice[1].posts == 0
+    assert "chunks" in said(at)
+    at.button(key="console-chunks").click().run()
+    (run,) = board(at).runs
+    assert (run.state, run.failure) == ("done", None)
+    assert practice[1].posts > 2
+    assert run.output_tokens == 4 * practice[1].posts
+    assert run.finish_reason == f"{practice[1].posts} calls"
+    at.run()
+    assert run.output_tokens == 4 * practice[1].posts
+
+
 def test_what_was_sent_is_not_lost_when_the_run_that_hears_of_it_is_cut_short(
     desk: Shelf, practice: tuple[str, Counted]
 ) -> None:
     at = page("console")
-    at.session_state["console-pending"] = {"messages": [{"role": "user", "content": "kept"}]}
+    at.session_state["console-pending"] = Sent({"messages": [{"role": "user", "content": "kept"}]})
     at.run()
     assert practice[1].posts == 2
     at.run()

@@ -77,10 +77,12 @@ class Board:
         if len(self.columns) > 1:
             self.columns.pop(slot, None)
 
-    def ask(self, inputs: Mapping[str, Any], offers: Offers) -> list[Run]:
+    def ask(
+        self, inputs: Mapping[str, Any], offers: Offers, *, in_chunks: bool = False
+    ) -> list[Run]:
         """A new round; gives the runs that are to be sent. What only a link named is not, nor the
         same question once more while it is being answered: that was a second click."""
-        question = Question(task=self.task, inputs=inputs, team=self.team)
+        question = Question(task=self.task, inputs=inputs, team=self.team, in_chunks=in_chunks)
         if self._is_asked(question):
             return []
         runs = [Run(column=column, question=question) for column in self.columns.values()]

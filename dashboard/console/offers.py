@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from hf_ledger.dashboard.books import Shelf
 from hf_ledger.dashboard.console import pricing
 from hf_ledger.dashboard.console.column import PRACTICE, Column
 from hf_ledger.dashboard.console.destinations import ROUTER, targets
+from hf_ledger.dashboard.console.long_texts import Asked
 from hf_ledger.ingest.call import HostKind
 from hf_ledger.ingest.doors.router.registry import Registry
 from hf_ledger.ingest.doors.router.target import Target
@@ -71,6 +72,11 @@ class Offers:
             return True
         stated = {target.model for target in self.settings.values()}
         return column.model in stated or column.model in self.models(task)
+
+    def asked(self, columns: Iterable[Column]) -> list[Asked]:
+        """Columns whose calls go to a target of the settings: what it takes may be known."""
+        named = [each for each in columns if each.target in self.settings]
+        return [Asked(each, self.settings[each.target]) for each in named]
 
     def kind_of(self, target: str) -> HostKind:
         return self.settings[target].kind if target in self.settings else "router"

@@ -20,10 +20,12 @@ from hf_ledger.dashboard.console.allowing import LIMIT_OF, Allowance, Held
 from hf_ledger.dashboard.console.column import PRACTICE, Run
 from hf_ledger.dashboard.console.destinations import destinations
 from hf_ledger.dashboard.console.engine import Changed
+from hf_ledger.dashboard.console.sending_chunks import is_long, send_in_chunks
 from hf_ledger.ingest.call import Call
 from hf_ledger.ingest.doors.gateway.refusal import Refused
 from hf_ledger.ingest.doors.hook.labels import attribute
 from hf_ledger.ingest.doors.router import calling
+from hf_ledger.ingest.doors.router.parts import PricesNow
 from hf_ledger.ingest.doors.router.routed import RouteFailed
 from hf_ledger.ingest.doors.router.router import AsyncRouter
 from hf_ledger.ingest.doors.router.seen import Seen
@@ -60,6 +62,7 @@ class Sending:
         self._allowance = allowance
         self._stack = stack
         self._router: AsyncRouter | None = None
+        self._prices: PricesNow | None = None
 
     async def send(self, run: Run, changed: Changed) -> None:
         """Ask once, and fill the run in as the answer comes. Raises `LedgerError`."""
@@ -69,12 +72,24 @@ class Sending:
         team, purpose = run.question.team, run.purpose
         with attribute(app="console", team=team, source="console", purpose=purpose):
             try:
+                if not run.column.policy and is_long(run, targets[0]):
+                    await self._in_chunks(run, targets[0], changed)
+                    return
                 async with self._held(run, targets) as held:
                     await self._ask(run, held, changed)
             except Refused as refused:
                 call = refusing.keep(run, targets[0], refused)
                 run.call_id = call.call_id if call else None
                 raise
+
+    async def _in_chunks(self, run: Run, target: Target, changed: Changed) -> None:
+        async def whole(part: Run) -> None:
+            async with self._held(part, (target,)) as held:
+                await self._ask(part, held, lambda _: changed(run))
+
+        if self._prices is None:
+            self._prices = PricesNow(self._shelf.places)
+        await send_in_chunks(run, target, self._prices(), whole)
 
     def _held(self, run: Run, targets: Sequence[Target]) -> AbstractAsyncContextManager[Held]:
         if self._allowance is None or run.column.target == PRACTICE:

@@ -19,6 +19,7 @@ from hf_ledger.dashboard.console import (
     heads,
     history,
     linking,
+    long_texts,
     pricing,
     running,
     voting,
@@ -27,8 +28,10 @@ from hf_ledger.dashboard.console.asking import Bench
 from hf_ledger.dashboard.console.board import Board
 from hf_ledger.dashboard.console.choices import KEY, MODES
 from hf_ledger.dashboard.console.column import Question
+from hf_ledger.dashboard.console.long_texts import Priced, Sent
 from hf_ledger.dashboard.console.offers import Offers, offers_of
 from hf_ledger.dashboard.format import plain
+from hf_ledger.ingest.doors.router.parts import PricesNow
 
 PENDING = "console-pending"
 
@@ -60,11 +63,12 @@ def drafted(board: Board) -> Question:
 
 def send(board: Board, offers: Offers) -> None:
     """The one place that has models called: the form was sent, and nothing was started yet."""
-    inputs = st.session_state.pop(PENDING, None)
-    if inputs is None:
+    sent: Sent | None = st.session_state.pop(PENDING, None)
+    if sent is None:
         return
     board.shown = None
-    running.engine().start(board.ask(inputs, offers), running.session())
+    runs = board.ask(sent.inputs, offers, in_chunks=sent.in_chunks)
+    running.engine().start(runs, running.session())
 
 
 def stop_button(board: Board) -> None:
@@ -98,12 +102,19 @@ def bench_of(board: Board, offers: Offers) -> Bench:
     )
 
 
+def priced() -> Priced:
+    """The ledger's prices of now."""
+    prices = st.session_state.setdefault("console-prices", PricesNow(shelf().places))
+    return Priced(prices(), shelf().clock().timestamp())
+
+
 def compare(board: Board, offers: Offers) -> None:
     """The question, the columns it goes to, and what they answered."""
     inputs = forms.ask(board.task, KEY, heads.first_parameters(board), partial(heads.adopt, board))
-    if inputs is not None:
+    sent = long_texts.gate(board.task, inputs, offers.asked(board.columns.values()), priced(), KEY)
+    if sent is not None:
         # Kept until it is started: the run that heard of it may be cut short by the next click.
-        st.session_state[PENDING] = inputs
+        st.session_state[PENDING] = sent
     controls = st.container(horizontal=True, vertical_alignment="center")
     draft = drafted(board)
     estimates = heads.show(board, offers, draft)
