@@ -53,13 +53,16 @@ class Facts:
     def parts(self, values: Sequence[float], weight: float) -> list[float]:
         """The weight for the largest that may be tried and is known, and in proportion below it;
         for what is not known the whole weight."""
-        tried = values if len(self.open) == len(values) else [values[n] for n in self.open]
-        most = max(tried, default=0.0)
-        if most < math.inf and tried is values:
-            part = weight / (most or 1.0)
-            return [value * part for value in values]
-        part = weight / (max((value for value in tried if value < math.inf), default=0.0) or 1.0)
+        known = (values[n] for n in self.open if values[n] < math.inf)
+        part = weight / (max(known, default=0.0) or 1.0)
         return [weight if value == math.inf else value * part for value in values]
+
+    def part(self, values: Sequence[float], weight: float) -> float | None:
+        """What each value is to be taken times for that, where all are known and may be tried."""
+        most = max(values, default=0.0)
+        if most == math.inf or len(self.open) < len(values):
+            return None
+        return weight / (most or 1.0)
 
 
 def cheapest(facts: Facts) -> Order:
@@ -76,12 +79,15 @@ def balanced(facts: Facts) -> Order:
     The dearest and the slowest of those that may be tried are 1, and so is what is not known.
     """
     price, speed, success = balance_of(facts.wanted)
-    standing = facts.standing
-    dear = facts.parts(facts.amounts, price)
-    slow = facts.parts(standing.milliseconds, speed)
+    amounts, times, risks = facts.amounts, facts.standing.milliseconds, facts.standing.unreliable
+    dear, slow = facts.part(amounts, price), facts.part(times, speed)
+    if dear is None or slow is None:
+        amounts, times = facts.parts(amounts, price), facts.parts(times, speed)
+        dear = slow = 1.0
+    # Hundreds of targets in one pass: a list for each summand took a fifth of the decision.
     scores = [
-        costly + late + risk * success
-        for costly, late, risk in zip(dear, slow, standing.unreliable, strict=True)
+        amount * dear + ms * slow + risk * success
+        for amount, ms, risk in zip(amounts, times, risks, strict=True)
     ]
     return facts.by(scores), scores
 
