@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from hf_ledger.ingest.doors.imports.counting import cached_file, loaded
+from hf_ledger.ingest.doors.imports.counting import TokenizerFails, cached_file, guarded, loaded
 from hf_ledger.ingest.errors import Unusable
 from hf_ledger.ingest.wire.estimate import tokens_of
 
@@ -64,11 +64,8 @@ def counter_of_file(path: Path) -> Counter:
 
 def _counted(path: Path, text: str) -> int:
     try:
-        return len(loaded(path).encode(_LONE.sub("\ufffd", text)).ids)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - its own are bare, a panic no Exception even
+        return guarded(lambda: len(loaded(path).encode(_LONE.sub("\ufffd", text)).ids))
+    except TokenizerFails as error:
         raise Unusable(
-            f"The tokenizer {path} can't be used ({type(error).__name__}): leave it out, and tokens"
-            " are estimated."
+            f"The tokenizer {path} can't be used ({error}): leave it out, and tokens are estimated."
         ) from None

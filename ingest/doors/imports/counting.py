@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hf_ledger.ingest.wire.estimate import tokens_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+T = TypeVar("T")
 
 #: How many tokens these texts have for a model; None is one that nobody named.
 ModelCount = Callable[[str | None, Iterable[str]], int]
@@ -47,17 +49,29 @@ class Tokenizers:
             return tokens_of(texts)
         read = list(texts)
         try:
-            return tokens_by(loaded(path), read)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # noqa: BLE001 - its own are bare, a panic no Exception even
+            return guarded(lambda: tokens_by(loaded(path), read))
+        except TokenizerFails as error:
             self._unusable.add(path)
-            _log.warning(UNUSABLE, FILE, model, type(error).__name__)
+            _log.warning(UNUSABLE, FILE, model, error)
             return tokens_of(read)
 
 
 #: Names no message of the library: one could quote a text.
 UNUSABLE = "the %s of %s can't be used (%s): its tokens are estimated by their characters"
+
+
+class TokenizerFails(Exception):  # noqa: N818 - says what it does
+    """A tokenizer that can't be used; its text is the kind of error alone."""
+
+
+def guarded(work: Callable[[], T]) -> T:
+    """What a tokenizer's library makes of it. Raises TokenizerFails for whatever it raises."""
+    try:
+        return work()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - its own are bare, a panic no Exception even
+        raise TokenizerFails(type(error).__name__) from None
 
 
 class TooLarge(Exception):  # noqa: N818 - says what the file is

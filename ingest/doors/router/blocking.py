@@ -140,9 +140,9 @@ class Behind:
             return future.result()
         except CancelledError as error:
             raise Usage(CLOSED) from error
-        except BaseException:
+        finally:
+            # Done already, unless waiting for it was broken off.
             future.cancel()
-            raise
 
     def _sent(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         why = IN_A_LOOP if in_a_loop() else None
