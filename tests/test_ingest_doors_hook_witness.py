@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
@@ -149,3 +151,36 @@ def test_one_that_raises_harms_no_call(practice: Practice, places: Places) -> No
         reply = httpx2.post(f"{practice.v1}/chat/completions", json=chat())
     assert reply.status_code == 200
     assert len(calls(places)) == 1
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Answers as a gateway of ours does: with the id of the row that it keeps."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        said = b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}'
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(said)))
+        self.send_header("x-hf-ledger-call-id", THEIRS)
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *said: object) -> None:
+        """Quiet."""
+
+
+THEIRS = "018f0000-0000-7000-8000-00000000000a"
+
+
+def test_a_gateway_keeps_the_row_and_the_witness_sees_it(places: Places) -> None:
+    seen = Seen()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as gateway:
+        threading.Thread(target=gateway.serve_forever, daemon=True).start()
+        with recording(Practice(gateway.server_port)), seen_by(seen):
+            url = f"http://127.0.0.1:{gateway.server_port}/v1/chat/completions"
+            for _ in range(2):
+                httpx2.post(url, json=chat())
+        gateway.shutdown()
+    assert calls(places) == []
+    assert [(each.call_id, each.output_tokens) for each in seen.over] == [(THEIRS, 5)] * 2
